@@ -1,0 +1,266 @@
+"""Figures of the tables that curves and estimates give: they compute nothing, and draw without pyplot's global state.
+
+One blue from light to dark for what is ordered, black for the null model, with markers and line styles that differ too: readable
+in grey and without colour vision.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from cohort.types import ENDPOINTS, POPULATIONS
+from evaluation.leak_audit import FIELD_BEST_AUC
+from evaluation.predictions import NO_FEATURES
+from features.registry import FEATURE_SETS
+from models.registry import MODELS
+
+DPI = 110
+
+_INK, _GREY, _LIGHT = "#1a1a1a", "#767676", "#d4d4d4"
+_BLUE = "#0072b2"  # Okabe and Ito 2008
+_GROUP_STYLES = {"low": ("#86bfe0", "-"), "middle": ("#0072b2", "--"), "high": ("#0b2c45", "-"), "all": (_INK, "-")}
+_TEXT = 8.5
+_AT_RISK_TOP = -0.245  # in heights of the axes, below it
+_LABELS_INCHES, _PLOT_INCHES, _NUMBERS_INCHES = 3.2, 2.6, 1.5
+_MINUS = "\N{MINUS SIGN}"
+
+
+def model_label(name: str) -> str:
+    return MODELS[name].label if name in MODELS else name
+
+
+def feature_set_label(name: str) -> str:
+    if name == NO_FEATURES:
+        return "No predictors"
+    return FEATURE_SETS[name].label if name in FEATURE_SETS else name
+
+
+def endpoint_label(name: str) -> str:
+    return ENDPOINTS[name].label if name in ENDPOINTS else name
+
+
+def population_label(name: str) -> str:
+    return POPULATIONS[name].label if name in POPULATIONS else name
+
+
+def signed(number: float, decimals: int = 2) -> str:
+    """A number as printed, with a true minus sign and no minus zero."""
+    text = f"{number:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", _MINUS)
+
+
+def png(figure: Figure, dpi: int = DPI) -> bytes:
+    """The figure as PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": ""})
+    return buffer.getvalue()
+
+
+# ---- one cell
+
+
+def cell_figure(
+    title: str, roc: pd.DataFrame, calibration: pd.DataFrame, groups: pd.DataFrame, horizon_months: float
+) -> Figure:
+    """Calibration, ROC and Kaplan-Meier by risk group side by side, from the tables of :mod:`evaluation.curves`."""
+    figure = Figure(figsize=(11.4, 4.3), facecolor="white")
+    figure.text(0.06, 0.955, title, fontsize=10.5, fontweight="bold", color=_INK, va="center")
+    _draw_calibration(_axes(figure, (0.06, 0.27, 0.24, 0.58)), calibration, horizon_months)
+    _draw_roc(_axes(figure, (0.375, 0.27, 0.24, 0.58)), roc, horizon_months)
+    _draw_groups(_axes(figure, (0.715, 0.27, 0.265, 0.58)), groups, horizon_months)
+    return figure
+
+
+def _axes(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+    axes = figure.add_axes(box)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_GREY)
+    axes.tick_params(labelsize=_TEXT, colors=_INK, color=_GREY, length=3)
+    return axes
+
+
+def _unit_square(axes: Axes, title: str, x_label: str, y_label: str) -> None:
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.25, 0.5, 0.75, 1), yticks=(0, 0.25, 0.5, 0.75, 1))
+    axes.set_title(title, fontsize=9.5, loc="left", color=_INK)
+    axes.set_xlabel(x_label, fontsize=_TEXT, color=_INK)
+    axes.set_ylabel(y_label, fontsize=_TEXT, color=_INK)
+    axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
+
+
+def _draw_calibration(axes: Axes, calibration: pd.DataFrame, horizon_months: float) -> None:
+    _unit_square(
+        axes, f"Calibration at {horizon_months:g} months", "Predicted risk (mean of the group)", "Observed risk (95% CI)"
+    )
+    risk, observed = calibration["mean_risk"], calibration["observed"]
+    axes.vlines(risk, calibration["ci_low"], calibration["ci_high"], color=_BLUE, linewidth=1.4, zorder=2)
+    axes.plot(risk, observed, color=_BLUE, marker="o", markersize=5, linewidth=1, alpha=0.95, zorder=3)
+    missing = int(observed.isna().sum())
+    if missing:
+        axes.text(0.03, 0.94, f"{missing} group(s) not followed to the horizon", fontsize=7.5, color=_GREY)
+
+
+def _draw_roc(axes: Axes, roc: pd.DataFrame, horizon_months: float) -> None:
+    _unit_square(axes, f"ROC at {horizon_months:g} months", "False positive rate", "True positive rate")
+    axes.plot(roc["false_positive_rate"], roc["true_positive_rate"], color=_BLUE, linewidth=1.8, zorder=3)
+
+
+def _draw_groups(axes: Axes, groups: pd.DataFrame, horizon_months: float) -> None:
+    ticks = [horizon_months * part for part in (0, 0.5, 1, 1.5, 2)]
+    axes.set(xlim=(0, ticks[-1]), ylim=(-0.02, 1.02), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1))
+    axes.set_title("Kaplan-Meier by predicted risk", fontsize=9.5, loc="left", color=_INK)
+    axes.set_xlabel("Months", fontsize=_TEXT, color=_INK, labelpad=1)
+    axes.set_ylabel("Event-free", fontsize=_TEXT, color=_INK)
+    axes.axvline(horizon_months, color=_LIGHT, linewidth=1, zorder=1)
+    axes.text(-0.09, _AT_RISK_TOP + 0.075, "At risk", transform=axes.transAxes, fontsize=7.5, color=_GREY, ha="right", va="center")
+    names = list(dict.fromkeys(groups["group"]))
+    for row, name in enumerate(names):
+        colour, line = _GROUP_STYLES.get(name, (_INK, (0, (1 + row, 1))))
+        curve = groups[groups["group"] == name]
+        axes.step(curve["time_months"], curve["survival"], where="post", color=colour, linestyle=line, linewidth=1.8, label=name)
+        _numbers_at_risk(axes, curve, ticks, _AT_RISK_TOP - 0.07 * row)
+    if len(names) > 1:
+        axes.legend(title="Risk", fontsize=_TEXT, title_fontsize=_TEXT, frameon=False, loc="best", handlelength=2.4)
+
+
+def _numbers_at_risk(axes: Axes, curve: pd.DataFrame, ticks: list[float], y: float) -> None:
+    """One row a group: its name, and under each tick its patients whose time is not yet up, as the table has them."""
+    axes.text(-0.09, y, curve["group"].iloc[0], transform=axes.transAxes, fontsize=7.5, color=_INK, ha="right", va="center")
+    times = curve["time_months"].to_numpy()
+    at_risk = np.append(curve["n_at_risk"].to_numpy(), 0)
+    for tick in ticks:
+        number = at_risk[np.searchsorted(times, tick, side="left")]
+        axes.text(tick, y, f"{number}", transform=axes.get_xaxis_transform(), fontsize=7.5, color=_INK, ha="center", va="center")
+
+
+# ---- forests
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a forest: a heading (``cell`` None) or a cell."""
+
+    text: str
+    cell: pd.Series | None = None
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """What a forest panel shows of the metric: the axis, and the references drawn."""
+
+    metric: str
+    title: str
+    limits: tuple[float, float]
+    ticks: tuple[float, ...]
+    reference: float
+    scale: Literal["linear", "log"] = "linear"
+    light: float | None = None
+
+
+_AUC = _Panel("auc", "AUC (95% CI)", (0.35, 0.85), (0.4, 0.5, 0.6, 0.7, 0.8), 0.5, light=FIELD_BEST_AUC)
+_SLOPE = _Panel("calibration_slope", "Calibration slope (95% CI)", (-0.6, 2.6), (0, 0.5, 1, 1.5, 2), 1.0)
+_O_E = _Panel("o_e", "Observed / expected (95% CI)", (0.6, 1.667), (0.67, 0.8, 1.0, 1.25, 1.5), 1.0, scale="log")
+
+
+def discrimination_figure(leaderboard: pd.DataFrame, endpoint: str, population: str) -> Figure:
+    """AUC of every model by feature set; lines at 0.5 (a coin) and, light, at what the field has reached."""
+    return _forest(leaderboard, endpoint, population, (_AUC,))
+
+
+def calibration_figure(leaderboard: pd.DataFrame, endpoint: str, population: str) -> Figure:
+    """Calibration slope and O/E of every model by feature set; lines at 1, which is right."""
+    return _forest(leaderboard, endpoint, population, (_SLOPE, _O_E))
+
+
+def _forest(leaderboard: pd.DataFrame, endpoint: str, population: str, panels: tuple[_Panel, ...]) -> Figure:
+    lines = _lines(leaderboard, endpoint, population)
+    if not lines:
+        raise ValueError(f"the leaderboard has no cell of {endpoint} in {population}")
+    plot_inches = 0.235 * (len(lines) + 1)
+    height = plot_inches + 1.15
+    width = _LABELS_INCHES + (_PLOT_INCHES + _NUMBERS_INCHES) * len(panels)
+    figure = Figure(figsize=(width, height), facecolor="white")
+    horizon = float(leaderboard.loc[_chosen(leaderboard, endpoint, population), "horizon_months"].iloc[0])
+    title = f"{endpoint_label(endpoint)}, at {horizon:g} months \N{EN DASH} {population_label(population)}"
+    figure.text(0.12 / width, 1 - 0.22 / height, title, fontsize=10.5, fontweight="bold", color=_INK, va="center")
+    for number, panel in enumerate(panels):
+        left = _LABELS_INCHES + (_PLOT_INCHES + _NUMBERS_INCHES) * number
+        axes = _axes(figure, (left / width, 0.42 / height, _PLOT_INCHES / width, plot_inches / height))
+        _draw_forest(axes, lines, panel, names=number == 0)
+    return figure
+
+
+def _chosen(leaderboard: pd.DataFrame, endpoint: str, population: str) -> pd.Series:
+    return (leaderboard["endpoint"] == endpoint) & (leaderboard["population"] == population)
+
+
+def _order(registry: Mapping[str, object], name: str) -> int:
+    names = list(registry)
+    return names.index(name) if name in names else len(names)
+
+
+def _lines(leaderboard: pd.DataFrame, endpoint: str, population: str) -> list[_Line]:
+    """The null model, then under each feature set's heading its models, in the registries' order."""
+    cells = [row for _, row in leaderboard[_chosen(leaderboard, endpoint, population)].iterrows()]
+    cells.sort(key=lambda cell: _order(MODELS, cell["model"]))
+    used = {cell["feature_set"] for cell in cells} - {NO_FEATURES}
+    feature_sets = sorted(used, key=lambda name: (_order(FEATURE_SETS, name), name))
+    lines = [_Line(model_label(cell["model"]), cell) for cell in cells if cell["feature_set"] == NO_FEATURES]
+    for feature_set in feature_sets:
+        lines.append(_Line(feature_set_label(feature_set)))
+        lines += [_Line(model_label(cell["model"]), cell) for cell in cells if cell["feature_set"] == feature_set]
+    return lines
+
+
+def _draw_forest(axes: Axes, lines: list[_Line], panel: _Panel, *, names: bool) -> None:
+    axes.set_xscale(panel.scale)
+    axes.set(xlim=panel.limits, ylim=(len(lines) - 0.3, -0.9), yticks=())
+    axes.set_xticks(panel.ticks, [f"{tick:g}" for tick in panel.ticks])
+    axes.minorticks_off()
+    axes.spines["left"].set_visible(False)
+    axes.set_title(panel.title, fontsize=9.5, loc="left", color=_INK, pad=4)
+    axes.axvline(panel.reference, color=_GREY, linewidth=1.1, zorder=1)
+    if panel.light is not None:
+        axes.axvline(panel.light, color=_GREY, linewidth=0.9, linestyle=(0, (2, 3)), zorder=1)
+        axes.text(panel.light, -0.95, "field's best", fontsize=7, color=_GREY, ha="center", va="bottom")
+    beside = axes.get_yaxis_transform()
+    for y, line in enumerate(lines):
+        if names:
+            weight = "bold" if line.cell is None else "normal"
+            indented = line.cell is not None and line.cell["feature_set"] != NO_FEATURES
+            x = (0.12 + 0.13 * indented - _LABELS_INCHES) / _PLOT_INCHES
+            axes.text(x, y, line.text, transform=beside, fontsize=_TEXT, fontweight=weight, color=_INK, va="center")
+        if line.cell is not None:
+            _draw_estimate(axes, y, line.cell, panel)
+
+
+def _draw_estimate(axes: Axes, y: float, cell: pd.Series, panel: _Panel) -> None:
+    estimate, low, high = (float(cell[panel.metric + part]) for part in ("", "_ci_low", "_ci_high"))
+    null = cell["feature_set"] == NO_FEATURES
+    colour = _INK if null else _BLUE
+    beside = axes.get_yaxis_transform()
+    if not np.isfinite(estimate):
+        text = "not estimable" if cell["status"] == "completed" else str(cell["status"])
+        axes.text(1.03, y, text, transform=beside, fontsize=8, color=_GREY, va="center")
+        return
+    text = f"{signed(estimate)} ({signed(low)} to {signed(high)})" if np.isfinite(low) else f"{signed(estimate)} (no interval)"
+    axes.text(1.03, y, text, transform=beside, fontsize=8, color=_INK, va="center")
+    left, right = panel.limits
+    if np.isfinite(low):
+        axes.hlines(y, max(low, left), min(high, right), color=colour, linewidth=1.5, zorder=2)
+        for beyond, edge, arrow in ((low < left, left, "<"), (high > right, right, ">")):
+            if beyond:
+                axes.plot(edge, y, marker=arrow, color=colour, markersize=5, clip_on=False, zorder=3)
+    if left <= estimate <= right:
+        axes.plot(estimate, y, marker="D" if null else "o", color=colour, markersize=5, zorder=3)

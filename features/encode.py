@@ -1,0 +1,97 @@
+"""Predictors -> numbers. A scikit-learn transformer, fitted on a training fold only."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.impute import SimpleImputer
+from sklearn.utils.validation import check_is_fitted
+
+#: Joins a variable and its level in the name of an encoded column, so that a factor's columns can be found again.
+LEVEL = "="
+MISSING = f"{LEVEL}missing"
+
+
+def factor_of(column: str) -> str:
+    """The predictor an encoded column belongs to: ``ras_braf=braf_mutated`` -> ``ras_braf``."""
+    name, separator, _ = column.rpartition(LEVEL)
+    # ">=4" and the like are part of a name, not a level.
+    return name if separator and not name.endswith((">", "<")) else column
+
+
+class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Encode a frame of predictors as floats.
+
+    A categorical predictor becomes one 0/1 column for each level but the first (the reference); a skewed one is taken as
+    log(1 + x); the rest stay as they are. Columns that do not vary among the training rows are dropped.
+
+    With ``impute`` missing values become the training median (for 0/1 columns the more frequent value) and every predictor with
+    missing training values gains a column ``name=missing``; without it they stay NaN.
+
+    Parameters
+    ----------
+    skewed : names of the predictors for the log scale.
+    impute : whether to fill missing values.
+    """
+
+    def __init__(self, skewed: frozenset[str] = frozenset(), impute: bool = True) -> None:
+        self.skewed = skewed
+        self.impute = impute
+
+    def fit(self, predictors: pd.DataFrame, y: object = None) -> Self:
+        """Learn columns, medians and what varies from (n, p) training ``predictors``."""
+        self.feature_names_in_ = np.asarray(predictors.columns, dtype=object)
+        self.levels_: dict[str, tuple[str, ...]] = {
+            name: tuple(map(str, predictors[name].cat.categories)) for name in predictors if predictors[name].dtype == "category"
+        }
+        self.with_missing_: list[str] = [name for name in predictors if self.impute and predictors[name].isna().any()]
+        encoded = self._encode(predictors)
+        observed = encoded.loc[:, encoded.notna().any()]
+        self.columns_: list[str] = list(observed.columns)
+        if self.impute and self.columns_:
+            self.imputer_ = SimpleImputer(strategy="median").fit(observed.to_numpy())
+        filled = self._fill(encoded)
+        self.columns_out_: list[str] = [c for c in filled if filled[c].nunique(dropna=True) > 1]
+        return self
+
+    def transform(self, predictors: pd.DataFrame) -> pd.DataFrame:
+        """(n, q) floats, columns as :meth:`get_feature_names_out`."""
+        check_is_fitted(self, "columns_out_")
+        absent = set(self.feature_names_in_) - set(predictors.columns)
+        if absent:
+            raise ValueError(f"predictors are missing: {', '.join(sorted(absent))}")
+        return self._fill(self._encode(predictors))[self.columns_out_]
+
+    def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
+        check_is_fitted(self, "columns_out_")
+        return np.asarray(self.columns_out_, dtype=object)
+
+    def _encode(self, predictors: pd.DataFrame) -> pd.DataFrame:
+        columns: dict[str, npt.NDArray[np.float64]] = {}
+        for name in self.feature_names_in_:
+            values = predictors[name]
+            if name in self.levels_:
+                text, known = values.astype(object).to_numpy(), values.notna().to_numpy()
+                for level in self.levels_[name][1:]:
+                    columns[f"{name}{LEVEL}{level}"] = np.where(known, (text == level).astype(np.float64), np.nan)
+            else:
+                numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+                columns[name] = np.log1p(numbers) if name in self.skewed else numbers
+        return pd.DataFrame(columns, index=predictors.index)
+
+    def _fill(self, encoded: pd.DataFrame) -> pd.DataFrame:
+        """Impute, and add the indicators of what was missing."""
+        observed = encoded[self.columns_]
+        if not self.impute or not self.columns_:
+            return observed
+        indicators: dict[str, npt.NDArray[np.float64]] = {}
+        for name in self.with_missing_:
+            first = next((c for c in encoded if factor_of(c) == name), None)
+            if first is not None:
+                indicators[f"{name}{MISSING}"] = encoded[first].isna().to_numpy(dtype=np.float64)
+        filled = pd.DataFrame(self.imputer_.transform(observed.to_numpy()), columns=self.columns_, index=encoded.index)
+        return filled.assign(**indicators)

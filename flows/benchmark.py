@@ -1,0 +1,217 @@
+"""The benchmark flow: from a cohort file to compared models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture, as_completed
+from prefect.logging import get_run_logger
+from prefect.states import Completed, State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from cohort.load import load_cohort
+from cohort.types import EVIDENCE_LABELS, Cohort
+from evaluation.leak_audit import LeakSuspected, too_good_predictors
+from evaluation.tables import Cell
+from features.feature_set import build_predictors
+from features.registry import FEATURE_SETS
+from flows.cell_store import CellStore, code_digest, library_versions
+from flows.compute import ComputePool
+from flows.config import BenchmarkConfig
+from flows.environment import tracking_uri, workspace
+from flows.leaderboard_view import artifact_rows
+from flows.outputs import Outputs, write_outputs
+from flows.plan import Fit, Plan, make_plan
+from flows.progress import BenchmarkProgress
+from flows.run_directory import RunDirectory
+from flows.tracking import MlflowWriter, benchmark_items, cell_items
+from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell, finished_evaluation, fit_key, run_evaluation, run_fit
+from models.registry import MODELS
+
+#: Cost of evaluating a cell, in the unit of :attr:`models.risk_model.ModelSpec.relative_cost`.
+_EVALUATION_COST = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class BenchmarkResult:
+    """Where a run's results lie, and how its cells ended. ``reused`` cells were finished by an earlier run."""
+
+    run_name: str
+    folder: Path
+    leaderboard: pd.DataFrame
+    completed: int
+    failed: int
+    skipped: int
+    reused: int
+
+
+@flow(
+    name="benchmark",
+    description="Compare models of early relapse after resection of colorectal liver metastases, on equal terms.",
+    flow_run_name="{config.cohort}-{config.preset}",
+    task_runner=ThreadPoolTaskRunner(max_workers=64),  # the threads only wait; `in_order` bounds how many do
+    persist_result=False,
+)
+def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  # noqa: B008 (frozen)
+    """Load and check, audit, train and evaluate every cell, log, report."""
+    started = time.monotonic()
+    cohort = load_and_check(config)
+    plan = plan_cells(config, cohort)
+    warnings = audit_leaks(config, cohort)
+    with closing(open_run(config, cohort)) as run:
+        writer = MlflowWriter(tracking_uri(), workspace() / "mlruns" / "artifacts")
+        run.update(mlflow_run_id=writer.start(cohort, run.name, config.science(), run.state.get("mlflow_run_id")))
+        try:
+            store = CellStore(workspace() / "runs" / ".fits")
+            keys = {fit: fit_key(store, fit, config, cohort.digest) for fit in plan.fits}
+            evaluated, reused = train_and_evaluate(config, cohort, plan, run, writer, store, keys)
+            outputs = write_outputs(config, cohort, plan, run, evaluated, warnings, store, keys, time.monotonic() - started)
+            writer.finish(benchmark_items(outputs.leaderboard, outputs.files))
+            publish_leaderboard(outputs, cohort)
+        except BaseException:
+            writer.fail()
+            run.update(status="failed")
+            raise
+        run.complete()
+    statuses = outputs.leaderboard["status"].value_counts()
+    counts = [int(statuses.get(status, 0)) for status in ("completed", "failed", "skipped")]
+    return BenchmarkResult(run.name, run.path, outputs.leaderboard, *counts, reused)
+
+
+@task(name="load-and-check-cohort", cache_policy=NO_CACHE)
+def load_and_check(config: BenchmarkConfig) -> Cohort:
+    """The cohort under its contract, or one error with all broken rules."""
+    cohort = load_cohort(config.cohort, config.data)
+    outcome = cohort.outcome("dfs")
+    get_run_logger().info(
+        "%s: %d patients, %d events within 6 months, %d within 12 (%s)",
+        *(cohort.name, len(cohort), outcome.events_by(6), outcome.events_by(12), EVIDENCE_LABELS[cohort.evidence]),
+    )
+    return cohort
+
+
+@task(name="plan-cells", cache_policy=NO_CACHE)
+def plan_cells(config: BenchmarkConfig, cohort: Cohort) -> Plan:
+    """What to fit and what to leave out."""
+    plan = make_plan(config, cohort)
+    get_run_logger().info("%d cells from %d fits; %d skipped", len(plan.cells), len(plan.fits), len(plan.skipped))
+    return plan
+
+
+@task(name="audit-leaks", cache_policy=NO_CACHE)
+def audit_leaks(config: BenchmarkConfig, cohort: Cohort) -> tuple[str, ...]:
+    """Predictors that know too much stop the run, or become warnings where the configuration says so."""
+    findings: dict[str, None] = {}
+    for name in config.feature_sets:
+        predictors = build_predictors(cohort, "overall", FEATURE_SETS[name])
+        findings |= dict.fromkeys(map(str, too_good_predictors(predictors, cohort.outcome("dfs"), SPLIT_HORIZONS_MONTHS)))
+    if findings and config.on_leak == "refuse":
+        raise LeakSuspected(
+            "predictors that discriminate better than the field's best models:\n"
+            + "\n".join(f"  - {finding}" for finding in findings)
+            + "\nIf a column is known only later, declare its known_at in the contract; if it is right, run with on_leak: warn."
+        )
+    for finding in findings:
+        get_run_logger().warning("suspected leak: %s", finding)
+    return tuple(f"suspected leak: {finding}" for finding in findings)
+
+
+@task(name="cell", task_run_name="{name}", cache_policy=NO_CACHE)
+def run_cell(name: str, work: Callable[[], tuple[EvaluatedCell, bool]]) -> State[EvaluatedCell]:
+    """Fit (unless the fit is in the store) and evaluate one cell, in a worker process."""
+    evaluated, reused = work()
+    if reused:
+        return Completed(name="Cached", message="finished by an earlier run", data=evaluated)
+    return Completed(message=f"{evaluated.result.status} {evaluated.result.note}".strip(), data=evaluated)
+
+
+@task(name="publish-leaderboard", cache_policy=NO_CACHE)
+def publish_leaderboard(outputs: Outputs, cohort: Cohort) -> None:
+    """The leaderboard as a Prefect artifact: aggregates only."""
+    note = f"{cohort.title} ({EVIDENCE_LABELS[cohort.evidence]}). Estimates with 95 % intervals at the endpoint's last horizon."
+    create_table_artifact(artifact_rows(outputs.leaderboard), key="leaderboard", description=note)
+
+
+def open_run(config: BenchmarkConfig, cohort: Cohort) -> RunDirectory:
+    """The run's folder; an interrupted run of the same configuration, cohort and code is continued."""
+    content = {"config": config.science(), "cohort": cohort.digest, "code": code_digest(), "libraries": library_versions()}
+    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
+    run = RunDirectory.open(workspace() / "runs" / "benchmark", fingerprint, f"{cohort.name}-{config.preset}")
+    get_run_logger().info("%s run %s", "continuing the interrupted" if run.resumed else "new", run.name)
+    return run
+
+
+def train_and_evaluate(
+    config: BenchmarkConfig,
+    cohort: Cohort,
+    plan: Plan,
+    run: RunDirectory,
+    writer: MlflowWriter,
+    store: CellStore,
+    keys: dict[Fit, str],
+) -> tuple[dict[Cell, EvaluatedCell], int]:
+    """Every cell, longest first; each is logged as soon as it is evaluated. Returns them and how many were reused."""
+    store.sweep()
+    if config.fresh and not run.resumed:
+        store.drop(keys.values())
+    held = {fit for fit in plan.fits if store.holds(keys[fit])}
+    cost = {fit: MODELS[fit.model].relative_cost for fit in plan.fits}
+    done = sum(cost[fit] for fit in held)
+    evaluated: dict[Cell, EvaluatedCell] = {}
+    reused = 0
+    total = sum(cost.values()) + _EVALUATION_COST * len(plan.cells)
+    with ComputePool(config.n_workers, cohort) as pool, BenchmarkProgress(total, done, "Benchmark") as progress:
+
+        def work(cell: Cell) -> tuple[EvaluatedCell, bool]:
+            """Runs in a thread of Prefect's, which waits for the pool."""
+            fit, folder = plan.cells[cell], run.path / "cells" / cell.name
+            finished = finished_evaluation(folder)
+            if finished is not None:
+                return finished, True
+            if not store.holds(keys[fit]):
+                pool.submit(run_fit, fit, config, store, keys[fit]).result()
+            return pool.submit(run_evaluation, cell, store, keys[fit], config, folder).result(), fit in held
+
+        for cell, result, was_held in in_order(plan, work, config.n_workers + 1):
+            fit = plan.cells[cell]
+            evaluated[cell] = result
+            reused += was_held
+            if not writer.has(cell):
+                key = keys[fit]
+                writer.log_cell(
+                    cell, cell_items(result, fit, store.summary(key), store.predictions(key), cohort, store.model(key))
+                )
+            newly_fitted = fit not in held and cell == plan.cells_of(fit)[0]
+            progress.advance(_EVALUATION_COST + (cost[fit] if newly_fitted else 0.0), cell.name)
+    return evaluated, reused
+
+
+def in_order(
+    plan: Plan, work: Callable[[Cell], tuple[EvaluatedCell, bool]], at_once: int
+) -> Iterator[tuple[Cell, EvaluatedCell, bool]]:
+    """One Prefect task a cell, at most ``at_once`` under way; cells that share a fit follow the first of them."""
+    waiting = deque(plan.cells_of(fit)[0] for fit in plan.fits)
+    under_way: dict[PrefectFuture[Any], Cell] = {}
+    while waiting or under_way:
+        while waiting and len(under_way) < at_once:
+            cell = waiting.popleft()
+            under_way[run_cell.submit(cell.name, partial(work, cell))] = cell
+        future = next(iter(as_completed(list(under_way))))
+        cell = under_way.pop(future)
+        siblings = plan.cells_of(plan.cells[cell])
+        if cell == siblings[0]:
+            waiting.extendleft(reversed(siblings[1:]))
+        yield cell, future.result(), future.state.name == "Cached"

@@ -1,0 +1,97 @@
+"""A benchmark's configuration: one pydantic model, checked before anything runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from cohort.load import DEFAULT_COHORT
+from cohort.types import ENDPOINTS, POPULATIONS
+
+CONFIGS = Path(__file__).parent / "configs"
+
+Preset = Literal["smoke", "default", "full"]
+
+FEATURE_SET_NAMES = ("baseline", "pre_surgery", "paper")
+MODEL_NAMES = (
+    "null_model",
+    "paper_logistic",
+    "paper_cox",
+    "xgboost_classifier",
+    "xgboost_survival",
+    "random_survival_forest",
+    "gradient_boosted_survival",
+)
+# The names stand here, beside the registries that tests hold them against, so that a configuration is checked in milliseconds:
+# the registry of models imports every library there is.
+
+
+class BenchmarkConfig(BaseModel):
+    """What to run. Give a ``preset`` and change what should differ; unknown keys are refused.
+
+    ``n_trials`` 0 takes the challengers' default settings; ``workers`` 0 takes one process a core.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    preset: Preset = "default"
+    cohort: str = Field(DEFAULT_COHORT, min_length=1, description="a shipped contract's name, or the path of a contract")
+    data: str | None = Field(None, description="the cohort's file; not needed where the contract ships its own")
+    populations: tuple[str, ...] = tuple(POPULATIONS)
+    endpoints: tuple[str, ...] = tuple(ENDPOINTS)
+    feature_sets: tuple[str, ...] = FEATURE_SET_NAMES
+    models: tuple[str, ...] = MODEL_NAMES
+    n_folds: int = Field(5, ge=2, le=50)
+    n_repeats: int = Field(2, ge=1, le=100)
+    n_trials: int = Field(4, ge=0, le=1000)
+    n_inner_folds: int = Field(3, ge=2, le=20)
+    n_bootstraps: int = Field(500, ge=100, le=100_000)
+    seed: int = Field(2024, ge=0, lt=2**31)
+    workers: int = Field(0, ge=0, le=256)
+    on_leak: Literal["refuse", "warn"] = "refuse"
+    fresh: bool = Field(False, description="fit every cell anew, even those finished before")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        preset = values.get("preset", "default")
+        path = CONFIGS / f"{preset}.yaml"
+        if preset not in ("smoke", "default", "full"):
+            return values  # the field's own check names the choices
+        return {**yaml.safe_load(path.read_text(encoding="utf-8")), **values}
+
+    @field_validator("populations", "endpoints", "feature_sets", "models")
+    @classmethod
+    def _known_names(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
+        known = {
+            "populations": tuple(POPULATIONS),
+            "endpoints": tuple(ENDPOINTS),
+            "feature_sets": FEATURE_SET_NAMES,
+            "models": MODEL_NAMES,
+        }[info.field_name]
+        if not names:
+            raise ValueError(f"name one or more of {', '.join(known)}")
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(known)}")
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _something_to_do(self) -> Self:
+        if all(ENDPOINTS[e].kind == "time" for e in self.endpoints) and set(self.models) <= {"paper_logistic", "xgboost_classifier"}:
+            raise ValueError("classifiers answer relapse_6m and relapse_12m only; add one of them, or a survival model")
+        return self
+
+    @property
+    def n_workers(self) -> int:
+        return self.workers or (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) or 1
+
+    def science(self) -> dict[str, Any]:
+        """All that bears on the results: not the number of workers, nor whether finished cells are reused."""
+        return self.model_dump(mode="json", exclude={"workers", "fresh", "preset", "data"})

@@ -1,0 +1,36 @@
+"""Folders and files that appear whole or not at all, whatever kills the writer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def whole_folder(target: Path) -> Iterator[Path]:
+    """Yield a staging folder that becomes ``target`` in one step when the block ends well.
+
+    Where ``target`` is there already (a second writer was faster) it stays and the staging folder is dropped.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield staging
+        try:
+            os.rename(staging, target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write beside, then move into place: a reader sees the old file or the new one."""
+    staging = path.with_name(f".{path.name}-{os.getpid()}")
+    staging.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    os.replace(staging, path)

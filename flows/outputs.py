@@ -1,0 +1,113 @@
+"""What a benchmark leaves on disk: tables, predictions, report."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cohort.describe import describe
+from cohort.types import Cohort
+from evaluation.report import ReportData, write_report
+from evaluation.tables import Cell, leaderboard, metrics_table
+from flows.cell_store import CellStore, code_digest
+from flows.config import BenchmarkConfig
+from flows.folders import write_atomically
+from flows.plan import Fit, Plan
+from flows.run_directory import RunDirectory
+from flows.work import EvaluatedCell
+
+LEADERBOARD, METRICS_FILE, PREDICTIONS, REPORT = "leaderboard.csv", "metrics.csv", "predictions.parquet", "report.html"
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """The tables of a run and the paths of its files."""
+
+    leaderboard: pd.DataFrame
+    metrics: pd.DataFrame
+    files: tuple[Path, ...]
+
+
+def write_outputs(
+    config: BenchmarkConfig,
+    cohort: Cohort,
+    plan: Plan,
+    run: RunDirectory,
+    evaluated: Mapping[Cell, EvaluatedCell],
+    warnings: Sequence[str],
+    store: CellStore,
+    keys: Mapping[Fit, str],
+    duration_seconds: float,
+) -> Outputs:
+    """Write all files of a run; each appears whole."""
+    # In the plan's order, not the order of finishing: the same run gives the same file.
+    results = [evaluated[cell].result for cell in plan.cells]
+    everything = [*results, *plan.skipped]
+    board, metrics = leaderboard(everything), metrics_table(results)
+    write_atomically(run.path / LEADERBOARD, board.to_csv(index=False))
+    write_atomically(run.path / METRICS_FILE, metrics.to_csv(index=False))
+    _gather_predictions(run.path / PREDICTIONS, [keys[fit] for fit in plan.fits], store)
+    failed = [f"{r.cell.name}: {r.note}" for r in results if r.status == "failed"]
+    report = ReportData(
+        cohort_title=cohort.title,
+        cohort_name=cohort.name,
+        evidence=cohort.evidence,
+        citation=cohort.citation,
+        digest=cohort.digest,
+        description=describe(cohort),
+        leaderboard=board,
+        metrics=metrics,
+        settings=config.model_dump(mode="json"),
+        provenance=provenance(run, duration_seconds),
+        warnings=(*warnings, *failed),
+        skipped=_reasons(plan),
+        cell_figures={
+            (c.population, c.endpoint, c.feature_set, c.model): png for c, e in evaluated.items() if (png := e.figure_png) is not None
+        },
+    )
+    write_report(report, run.path / REPORT)
+    return Outputs(board, metrics, tuple(run.path / name for name in (LEADERBOARD, METRICS_FILE, PREDICTIONS, REPORT)))
+
+
+def provenance(run: RunDirectory, duration_seconds: float) -> dict[str, str]:
+    libraries = ("scikit-learn", "scikit-survival", "xgboost", "optuna", "pandas", "numpy", "prefect", "mlflow")
+    return {
+        "run": run.name,
+        "started": str(run.state.get("started", "")),
+        "duration": f"{duration_seconds / 60:.1f} minutes" + (" since it was continued" if run.resumed else ""),
+        "version": metadata.version("crlm-benchmark"),
+        "code": code_digest(),
+        **{name: metadata.version(name) for name in libraries},
+    }
+
+
+def _gather_predictions(target: Path, keys: Iterable[str], store: CellStore) -> None:
+    """All fits' predictions in one file, fit by fit so that memory stays small."""
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".predictions-", delete=False) as staging:
+        path = Path(staging.name)
+    try:
+        writer: pq.ParquetWriter | None = None
+        for key in keys:
+            table = pa.Table.from_pandas(store.predictions(key), preserve_index=False)
+            writer = writer or pq.ParquetWriter(path, table.schema)
+            writer.write_table(table.cast(writer.schema))
+        if writer is not None:
+            writer.close()
+        path.replace(target)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _reasons(plan: Plan) -> tuple[str, ...]:
+    """Skipped cells, those with one reason together."""
+    by_reason: dict[str, list[str]] = {}
+    for result in plan.skipped:
+        by_reason.setdefault(result.note, []).append(result.cell.name)
+    return tuple(f"{len(names)} cells ({names[0]}{', …' if len(names) > 1 else ''}): {reason}" for reason, names in by_reason.items())

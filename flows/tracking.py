@@ -1,0 +1,376 @@
+"""MLflow: what is logged as a sequence of plain values, and the one writer that logs it.
+
+Every call names its run id: MLflow's active-run stack is thread-local and nests by accident.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, Schema
+
+from cohort.dictionary import Variable
+from cohort.types import EVIDENCE_LABELS, Cohort
+from evaluation.predictions import NO_FEATURES
+from evaluation.tables import Cell, CellResult
+
+from features.registry import FEATURE_SETS
+from flows.cell_store import FitSummary, code_digest
+from flows.plan import Fit
+from flows.work import EvaluatedCell
+from models.procedure import FittedProcedure
+
+_PARENT = "mlflow.parentRunId"
+_NOTE = "mlflow.note.content"
+_MAX_PARAM = 5_900  # MLflow refuses values of 6,000 characters and more
+
+
+# ---- what is logged ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Tags:
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Params:
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Values that are not finite are left out: MLflow's charts cannot show them."""
+
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Files:
+    """A file, or all files of a folder, below an artifact folder."""
+
+    path: Path
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as csv."""
+
+    name: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class UsedCohort:
+    cohort: Cohort
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """The model of a fit, logged with the first of its cells and linked to the others."""
+
+    fit: Fit
+    procedure: FittedProcedure
+    cohort: Cohort
+
+
+Item = Tags | Params | Metrics | Files | Table | UsedCohort | FittedModel
+
+
+def metric_values(result: CellResult) -> dict[str, float]:
+    """``auc/6_months`` and, below ``interval/``, its bounds."""
+    values: dict[str, float] = {}
+    for e in result.estimates:
+        months = f"{e.horizon_months:g}_months"
+        values[f"{e.metric}/{months}"] = e.estimate
+        values[f"interval/{e.metric}_{months}_low"] = e.ci_low
+        values[f"interval/{e.metric}_{months}_high"] = e.ci_high
+    if result.estimates:
+        values["patients"] = result.estimates[-1].n
+        values["events_by_horizon"] = result.estimates[-1].n_events
+    values["fit_seconds"] = result.seconds
+    return values
+
+
+def cell_items(
+    evaluated: EvaluatedCell,
+    fit: Fit,
+    summary: FitSummary,
+    predictions: pd.DataFrame,
+    cohort: Cohort,
+    model: FittedProcedure | None,
+) -> Iterator[Item]:
+    """All that is logged of one cell."""
+    result = evaluated.result
+    yield Tags({"trained_on": fit.trained_on, "fit": fit.name, _NOTE: _describe(result, cohort)})
+    yield Tags({f"note_{i}": note for i, note in enumerate(summary.notes, 1)})
+    yield Params({"trained_on": fit.trained_on, "n_predictors": summary.n_predictors, **summary.params})
+    yield Metrics(metric_values(result))
+    yield UsedCohort(cohort)
+    yield Files(evaluated.folder, "evaluation")
+    yield Table("predictions.csv", predictions)
+    if model is not None:
+        yield FittedModel(fit, model, cohort)
+    yield Tags({"status": result.status})
+
+
+def benchmark_items(leaderboard: pd.DataFrame, files: Iterable[Path]) -> Iterator[Item]:
+    """What is logged of the whole benchmark: its files, how the cells ended, and the highest AUC of each question."""
+    yield from (Files(path) for path in files)
+    yield Metrics({f"cells/{status}": count for status, count in leaderboard["status"].value_counts().items()})
+    best = leaderboard.groupby(["population", "endpoint"])["auc"].max()
+    yield Metrics({f"highest_auc/{population}_{endpoint}": value for (population, endpoint), value in best.items()})
+
+
+def cohort_tags(cohort: Cohort) -> dict[str, str]:
+    return {
+        "cohort": cohort.name,
+        "cohort_digest": cohort.digest,
+        "evidence": EVIDENCE_LABELS[cohort.evidence],
+        "code_version": code_digest(),
+    }
+
+
+def _describe(result: CellResult, cohort: Cohort) -> str:
+    note = f"\n\n{result.note}" if result.note else ""
+    return f"**{result.cell.name}** on {cohort.title} ({EVIDENCE_LABELS[cohort.evidence]}).{note}"
+
+
+# ---- the writer ----------------------------------------------------------------------------------------------------------
+
+
+class MlflowWriter:
+    """Writes the items of one benchmark: a parent run, and a child run for each cell."""
+
+    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+        for name in ("mlflow", "alembic"):  # their warnings speak of what is meant here: pickled models, a package installed in place
+            logging.getLogger(name).setLevel(logging.ERROR)
+        if tracking_uri.startswith("sqlite:///"):
+            Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        self._artifacts = artifacts if tracking_uri.startswith("sqlite:") else None
+        mlflow.set_tracking_uri(tracking_uri)
+        self._client = MlflowClient(tracking_uri)
+        self._models: dict[str, str] = {}
+
+    def start(self, cohort: Cohort, run_name: str, params: Mapping[str, Any], resume: str | None) -> str:
+        """The parent run's id: ``resume`` where MLflow still has it, else a new one."""
+        self._experiment = self._find_experiment(cohort)
+        if resume is not None and self._exists(resume):
+            self._client.set_terminated(resume, "RUNNING")
+            parent = resume
+        else:
+            tags = {**cohort_tags(cohort), "kind": "benchmark", "status": "running"}
+            parent = self._client.create_run(self._experiment, run_name=run_name, tags=tags).info.run_id
+            self.write(parent, [Params(params), UsedCohort(cohort), Tags({_NOTE: f"{cohort.title}: {EVIDENCE_LABELS[cohort.evidence]}."})])
+        self._parent, self._cohort = parent, cohort
+        self._logged = self._take_stock()
+        return parent
+
+    def has(self, cell: Cell) -> bool:
+        """Whether the cell was logged whole by an earlier process of this benchmark."""
+        return cell.name in self._logged
+
+    def log_cell(self, cell: Cell, items: Iterable[Item]) -> None:
+        """A child run named and tagged so that the UI's table, charts and comparisons are useful at once."""
+        name = f"{cell.model} · {cell.feature_set} · {cell.endpoint} · {cell.population}"
+        tags = {**cohort_tags(self._cohort), **cell.__dict__, "kind": "cell", "cell": cell.name, _PARENT: self._parent}
+        run_id = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
+        try:
+            self.write(run_id, [Params(cell.__dict__), *items])
+        except BaseException:
+            self._client.set_terminated(run_id, "FAILED")
+            raise
+        self._client.set_terminated(run_id, "FINISHED")
+        self._logged.add(cell.name)
+
+    def finish(self, items: Iterable[Item]) -> None:
+        self.write(self._parent, [*items, Tags({"status": "completed"})])
+        self._client.set_terminated(self._parent, "FINISHED")
+
+    def fail(self) -> None:
+        self.write(self._parent, [Tags({"status": "failed"})])
+        self._client.set_terminated(self._parent, "FAILED")
+
+    def write(self, run_id: str, items: Iterable[Item]) -> None:
+        for item in items:
+            self._write(item, run_id)
+
+    @singledispatchmethod
+    def _write(self, item: Item, run_id: str) -> None:
+        raise TypeError(f"cannot log {type(item).__name__}")
+
+    @_write.register
+    def _(self, item: Tags, run_id: str) -> None:
+        self._client.log_batch(run_id, tags=[RunTag(k, str(v)) for k, v in item.values.items()])
+
+    @_write.register
+    def _(self, item: Params, run_id: str) -> None:
+        params = [Param(k, _param(v)) for k, v in item.values.items()]
+        known = self._client.get_run(run_id).data.params
+        self._client.log_batch(run_id, params=[p for p in params if p.key not in known])
+
+    @_write.register
+    def _(self, item: Metrics, run_id: str) -> None:
+        now = int(time.time() * 1000)
+        self._client.log_batch(run_id, metrics=[Metric(k, float(v), now, 0) for k, v in item.values.items() if np.isfinite(v)])
+
+    @_write.register
+    def _(self, item: Files, run_id: str) -> None:
+        if item.path.is_dir():
+            self._client.log_artifacts(run_id, str(item.path), item.below or None)
+        else:
+            self._client.log_artifact(run_id, str(item.path), item.below or None)
+
+    @_write.register
+    def _(self, item: Table, run_id: str) -> None:
+        self._client.log_text(run_id, item.table.to_csv(index=False), item.name)
+
+    @_write.register
+    def _(self, item: UsedCohort, run_id: str) -> None:
+        cohort = item.cohort
+        profile = {"patients": len(cohort), "variables": len(cohort.frame.columns)}
+        dataset = Dataset(
+            name=cohort.name,
+            digest=cohort.digest,
+            source_type="cohort",
+            source=json.dumps({"title": cohort.title, "citation": cohort.citation}),
+            profile=json.dumps(profile),
+        )
+        self._client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "benchmark")])])
+
+    @_write.register
+    def _(self, item: FittedModel, run_id: str) -> None:
+        if item.fit.name not in self._models:
+            info = Model.log(
+                artifact_path=None,
+                name=item.fit.name.replace("/", "-"),
+                flavor=mlflow.pyfunc,
+                run_id=run_id,
+                await_registration_for=0,
+                pip_requirements=["crlm-benchmark"],
+                **logged_model(item),
+            )
+            self._models[item.fit.name] = info.model_id
+            self._client.set_tag(run_id, "model_id", info.model_id)
+        else:
+            self._client.log_outputs(run_id, models=[LoggedModelOutput(self._models[item.fit.name], step=0)])
+
+    def _find_experiment(self, cohort: Cohort) -> str:
+        name = f"crlm-{cohort.name}"
+        known = self._client.get_experiment_by_name(name)
+        if known is not None:
+            return str(known.experiment_id)
+        location = (self._artifacts / name).as_uri() if self._artifacts is not None else None
+        note = f"Benchmarks on {cohort.title}: {EVIDENCE_LABELS[cohort.evidence]}."
+        return str(self._client.create_experiment(name, artifact_location=location, tags={_NOTE: note}))
+
+    def _exists(self, run_id: str) -> bool:
+        try:
+            return bool(self._client.get_run(run_id).info.lifecycle_stage == "active")
+        except mlflow.exceptions.MlflowException:
+            return False
+
+    def _take_stock(self) -> set[str]:
+        """Cells already logged whole; child runs that a kill left unfinished are deleted."""
+        logged: set[str] = set()
+        token: str | None = None
+        while True:
+            page = self._client.search_runs(
+                [self._experiment], f"tags.`{_PARENT}` = '{self._parent}'", max_results=1000, page_token=token
+            )
+            for run in page:
+                if run.info.status == "FINISHED":
+                    logged.add(run.data.tags["cell"])
+                    if "model_id" in run.data.tags:
+                        self._models[run.data.tags["fit"]] = run.data.tags["model_id"]
+                else:
+                    self._client.delete_run(run.info.run_id)
+            token = page.token
+            if not token:
+                return logged
+
+
+def _param(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return text[:_MAX_PARAM]
+
+
+# ---- the logged model ----------------------------------------------------------------------------------------------------
+
+
+class RiskPredictor(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
+    """A fitted procedure for MLflow: a table of the dictionary's variables in, one column of risk a horizon out."""
+
+    def __init__(self, procedure: FittedProcedure, fit: Fit, variables: Mapping[str, Variable]) -> None:
+        self.procedure, self.fit, self.variables = procedure, fit, dict(variables)
+
+    def predict(self, context: object, model_input: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """(n, horizons) risks between 0 and 1, named ``risk_6m`` and so on."""
+        predictors = self._predictors(model_input)
+        return pd.DataFrame(
+            {_risk_column(h): self.procedure.risk_at(predictors, h) for h in self.procedure.horizons_months}, index=model_input.index
+        )
+
+    def _predictors(self, table: pd.DataFrame) -> pd.DataFrame:
+        if self.fit.feature_set == NO_FEATURES:
+            return pd.DataFrame(index=table.index)
+        columns: dict[str, pd.Series] = {}
+        for name in table.columns:
+            levels = self.variables[name].levels
+            raw = table[name]
+            unknown = raw.notna() & ~raw.isin(levels) if levels else raw.isna() & False
+            if unknown.any():
+                raise ValueError(f"{name}: {int(unknown.sum())} values are none of its levels ({', '.join(levels)})")
+            columns[name] = pd.Series(pd.Categorical(raw, categories=list(levels)), index=raw.index) if levels else raw.astype("float64")
+        frame = pd.DataFrame(columns)
+        features = [f for f in FEATURE_SETS[self.fit.feature_set].select(self.variables) if f.name in self.procedure.encoder.feature_names_in_]
+        return pd.DataFrame({f.name: frame[f.name] if f.compute is None else f.compute(frame) for f in features})
+
+
+def logged_model(item: FittedModel) -> dict[str, Any]:
+    """The model with its signature and an input example: an average patient, nobody's row."""
+    names = _inputs(item)
+    frame = item.cohort.population(item.fit.population).frame[names]
+    variables = item.cohort.variables
+    inputs = [ColSpec("string" if variables[n].levels else "double", n, required=False) for n in names]
+    example = {n: [_typical(frame[n])] for n in names}
+    if not names:  # the null model only counts rows
+        inputs, example = [ColSpec("string", "patient_id", required=False)], {"patient_id": ["example"]}
+    outputs = [ColSpec("double", _risk_column(h)) for h in item.procedure.horizons_months]
+    return {
+        "python_model": RiskPredictor(item.procedure, item.fit, variables),
+        "signature": ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs)),
+        "input_example": pd.DataFrame(example),
+    }
+
+
+def _inputs(item: FittedModel) -> list[str]:
+    """The dictionary's variables that the fit reads."""
+    if item.fit.feature_set == NO_FEATURES:
+        return []
+    used = set(item.procedure.encoder.feature_names_in_)
+    features = FEATURE_SETS[item.fit.feature_set].select(item.cohort.variables)
+    return list(dict.fromkeys(name for f in features if f.name in used for name in f.inputs))
+
+
+def _typical(values: pd.Series) -> Any:
+    known = values.dropna()
+    return str(known.mode().iloc[0]) if values.dtype == "category" else float(known.median())
+
+
+def _risk_column(horizon_months: float) -> str:
+    return f"risk_{horizon_months:g}m"

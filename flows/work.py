@@ -1,0 +1,178 @@
+"""What a worker process does: fit one procedure by cross-validation, or evaluate one cell. Plain functions of plain values."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass
+from multiprocessing import connection, parent_process
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cohort.types import ENDPOINTS, Cohort, Outcome
+from evaluation.cross_validation import cross_validate
+from evaluation.curves import calibration_curve, risk_group_curves, roc_curve
+from evaluation.estimate import Estimate, estimate_cell
+from evaluation.figures import cell_figure, png
+from evaluation.predictions import COLUMNS, NO_FEATURES, at_horizon
+from evaluation.resampling import repeated_stratified_splits
+from evaluation.tables import Cell, CellResult
+from features.feature_set import Predictors, build_predictors
+from features.registry import FEATURE_SETS
+from flows.cell_store import CellStore, FitSummary
+from flows.config import BenchmarkConfig
+from flows.folders import whole_folder
+from flows.plan import Fit, horizons_of
+from models.procedure import Procedure
+from models.registry import MODELS
+from models.tuning import Tuning
+
+#: The DFS horizons: every population's splits are stratified by them, whatever the endpoint.
+SPLIT_HORIZONS_MONTHS = (6.0, 12.0)
+
+
+_RESULT, _FIGURE = "result.json", "figure.png"
+
+
+@dataclass(frozen=True)
+class EvaluatedCell:
+    """A cell's result, and the folder of the curves (csv) and the figure (png) at its primary horizon."""
+
+    result: CellResult
+    folder: Path
+
+    @property
+    def figure_png(self) -> bytes | None:
+        path = self.folder / _FIGURE
+        return path.read_bytes() if path.exists() else None
+
+
+_cohort: Cohort | None = None
+
+
+def initialise(cohort: Cohort) -> None:
+    """Give a worker its cohort, and let it end when its parent does, even one that was killed."""
+    global _cohort
+    _cohort = cohort
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: Any) -> None:
+    connection.wait([sentinel])
+    os._exit(1)
+
+
+def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_digest: str) -> str:
+    """All that decides a fit's predictions."""
+    protocol = {k: getattr(config, k) for k in ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed")}
+    return store.key({**fit.__dict__, **protocol, "cohort": cohort_digest})
+
+
+def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> str:
+    """Cross-validate a procedure, fit it once more on all patients, and store both. Returns the key."""
+    if _cohort is None:
+        raise RuntimeError("the worker has no cohort: call initialise first")
+    started = time.perf_counter()
+    patients = _cohort.population(fit.population)
+    outcome = patients.outcome(ENDPOINTS[fit.trained_on].source)
+    predictors = predictors_of(_cohort, fit)
+    procedure = procedure_of(fit, config, outcome)
+    splits = repeated_stratified_splits(
+        patients.outcome("dfs"), SPLIT_HORIZONS_MONTHS, config.n_folds, config.n_repeats, config.seed
+    )
+    validated = cross_validate(procedure, predictors, outcome, splits, config.seed)
+    failures = [str(f) for f in validated.failures]
+    fitted = None
+    try:
+        fitted = procedure.fit(predictors, outcome, config.seed)
+    except Exception as error:  # kept as a row: the cross-validated result stands without the final model
+        failures.append(f"fit on all patients: {type(error).__name__}: {error}")
+    predictions = _label(validated.predictions, fit, patients, outcome)
+    counted = Counter(validated.notes)
+    notes = tuple(f"{note} ({count} of {len(splits)} folds)" for note, count in counted.most_common(3))
+    summary = FitSummary(
+        name=fit.name,
+        seconds=round(time.perf_counter() - started, 3),
+        params=dict(fitted.params) if fitted else {},
+        notes=(*(fitted.notes if fitted else ()), *notes),
+        failures=tuple(failures),
+        n_predictors=len(predictors.names) if MODELS[fit.model].uses_predictors else 0,
+    )
+    store.write(key, predictions, fitted, summary)
+    return key
+
+
+def run_evaluation(cell: Cell, store: CellStore, key: str, config: BenchmarkConfig, folder: Path) -> EvaluatedCell:
+    """Metrics, curves and figure of one cell, from its stored predictions alone, written to ``folder``."""
+    summary = store.summary(key)
+    with whole_folder(folder) as staging:
+        if summary.failures:
+            note = f"{len(summary.failures)} of {config.n_folds * config.n_repeats + 1} fits failed; {summary.failures[0]}"
+            result = CellResult(cell, "failed", note=note, seconds=summary.seconds)
+        else:
+            predictions = store.predictions(key)
+            estimates = estimate_cell(predictions, ENDPOINTS[cell.endpoint], config.n_bootstraps, config.seed)
+            result = CellResult(cell, "completed", tuple(estimates), seconds=summary.seconds, notes=summary.notes[:1])
+            _draw(cell, predictions, staging)
+        (staging / _RESULT).write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
+    return EvaluatedCell(result, folder)
+
+
+def finished_evaluation(folder: Path) -> EvaluatedCell | None:
+    """What an earlier process of this run left in a cell's folder, if it got that far."""
+    path = folder / _RESULT
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    estimates = tuple(Estimate(**e) for e in content.pop("estimates"))
+    cell, notes = Cell(**content.pop("cell")), tuple(content.pop("notes"))
+    return EvaluatedCell(CellResult(cell, estimates=estimates, notes=notes, **content), folder)
+
+
+def _draw(cell: Cell, predictions: pd.DataFrame, folder: Path) -> None:
+    endpoint = ENDPOINTS[cell.endpoint]
+    horizon = endpoint.primary_horizon_months
+    if horizon not in set(predictions["horizon_months"]):
+        return
+    at = at_horizon(predictions, horizon, endpoint.tau_months)
+    roc, calibration, groups = roc_curve(at), calibration_curve(at), risk_group_curves(at)
+    for name, curve in (("roc", roc), ("calibration", calibration), ("risk_groups", groups)):
+        curve.to_csv(folder / f"{name}.csv", index=False)
+    title = f"{MODELS[cell.model].label} · {cell.feature_set} · {endpoint.label}"
+    (folder / _FIGURE).write_bytes(png(cell_figure(title, roc, calibration, groups, horizon)))
+
+
+def predictors_of(cohort: Cohort, fit: Fit) -> Predictors:
+    """The fit's predictors; for the null model a frame with the right number of rows and no column."""
+    if fit.feature_set == NO_FEATURES:
+        return Predictors(NO_FEATURES, pd.DataFrame(index=range(len(cohort.population(fit.population)))), frozenset())
+    return build_predictors(cohort, fit.population, FEATURE_SETS[fit.feature_set])
+
+
+def procedure_of(fit: Fit, config: BenchmarkConfig, outcome: Outcome) -> Procedure:
+    endpoint = ENDPOINTS[fit.trained_on]
+    tuning = Tuning(config.n_trials, config.n_inner_folds)
+    horizons = horizons_of(fit.trained_on, outcome)
+    return Procedure(MODELS[fit.model], endpoint, horizons, tuning)
+
+
+def _label(predictions: pd.DataFrame, fit: Fit, patients: Cohort, outcome: Outcome) -> pd.DataFrame:
+    """The documented schema of :mod:`evaluation.predictions`."""
+    rows = predictions["row"].to_numpy(dtype="int64")
+    labelled = predictions.assign(
+        population=fit.population,
+        trained_on=fit.trained_on,
+        feature_set=fit.feature_set,
+        model=fit.model,
+        patient_id=patients.patient_ids[rows],
+        time_months=outcome.time_months[rows],
+        event=outcome.event[rows],
+    )
+    return labelled[list(COLUMNS)].astype(COLUMNS)

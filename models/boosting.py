@@ -1,0 +1,39 @@
+"""What the two XGBoost models share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from models.risk_model import Params
+
+if TYPE_CHECKING:
+    import optuna
+
+#: Small data: shallow trees, slow learning, strong regularisation.
+BOOSTING_DEFAULTS: Params = {
+    "n_rounds": 60,
+    "learning_rate": 0.05,
+    "max_depth": 2,
+    "min_child_weight": 5.0,
+    "subsample": 0.8,
+    "colsample_bytree": 0.7,
+    "reg_lambda": 5.0,
+}
+
+
+def search_boosting(trial: optuna.Trial) -> Params:
+    return {
+        "n_rounds": trial.suggest_int("n_rounds", 10, 160, step=10),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "max_depth": trial.suggest_int("max_depth", 1, 4),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 20.0, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.5, 50.0, log=True),
+    }
+
+
+def booster_settings(params: Params, seed: int, objective: str) -> tuple[dict[str, Any], int]:
+    """Settings for ``xgboost.train`` and the number of rounds. One thread: at this size a second one makes it four times slower."""
+    settings = {k: v for k, v in params.items() if k != "n_rounds"}
+    return {**settings, "objective": objective, "seed": seed, "nthread": 1, "tree_method": "hist", "verbosity": 0}, params["n_rounds"]

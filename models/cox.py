@@ -1,0 +1,148 @@
+"""Cox proportional hazards by Newton's method with Efron's ties, standard errors and Efron's baseline hazard.
+
+scikit-survival's Cox gives no standard errors and statsmodels' takes 60 ms a fit, while the paper's screen needs some forty fits in every
+training fold. Every sum over risk sets is a cumulative sum over patients sorted by time, so one step costs O(n p^2).
+Agrees with R's ``survival::coxph`` (tests/reference/).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cohort.types import FloatArray, Outcome
+
+#: R's coxph.control: relative change of the log partial likelihood, and iterations.
+_TOLERANCE = 1e-9
+_MAX_ITERATIONS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class CoxFit:
+    """``coefficients`` (p,) are log hazard ratios, ``covariance`` (p, p) their inverse information.
+
+    ``times_months`` and ``cumulative_hazard`` (m,) are the baseline at the predictors' training means ``centre``.
+    """
+
+    coefficients: FloatArray
+    covariance: FloatArray
+    log_likelihood: float
+    log_likelihood_null: float
+    converged: bool
+    centre: FloatArray
+    times_months: FloatArray
+    cumulative_hazard: FloatArray
+
+    @property
+    def standard_errors(self) -> FloatArray:
+        return np.sqrt(np.diag(self.covariance))
+
+    def linear_predictor(self, x: FloatArray) -> FloatArray:
+        """(n,) log hazard relative to the training mean."""
+        return (x - self.centre) @ self.coefficients
+
+    def risk_at(self, x: FloatArray, horizon_months: float) -> FloatArray:
+        return risk_from_hazard(self.linear_predictor(x), self.times_months, self.cumulative_hazard, horizon_months)
+
+
+def fit_cox(x: FloatArray, outcome: Outcome) -> CoxFit:
+    """Fit (n, p) ``x``. Raises ``ValueError`` where no event was seen or a value is missing.
+
+    Under separation the likelihood flattens and the iteration stops there, as R's does: a large coefficient with a larger
+    standard error.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    if x.ndim != 2 or len(x) != len(outcome) or not np.isfinite(x).all():
+        raise ValueError("x is a finite (n, p) matrix with one row a patient")
+    sets = RiskSets(outcome)
+    centre = x.mean(axis=0)
+    sorted_x = (x - centre)[sets.order]
+    coefficients = np.zeros(x.shape[1])
+    log_likelihood, gradient, information = sets.derivatives(sorted_x, coefficients)
+    null = log_likelihood
+    converged = x.shape[1] == 0
+    for _ in range(0 if converged else _MAX_ITERATIONS):
+        step = np.linalg.lstsq(information, gradient, rcond=None)[0]
+        proposal, halvings = coefficients + step, 0
+        value = sets.derivatives(sorted_x, proposal)
+        while not value[0] >= log_likelihood - 1e-12 and halvings < 20:
+            step, halvings = step / 2, halvings + 1
+            proposal = coefficients + step
+            value = sets.derivatives(sorted_x, proposal)
+        change = abs(value[0] - log_likelihood)
+        coefficients, (log_likelihood, gradient, information) = proposal, value
+        if change <= _TOLERANCE * max(abs(log_likelihood), 1.0):
+            converged = True
+            break
+    covariance = np.linalg.pinv(information, hermitian=True) if x.shape[1] else np.zeros((0, 0))
+    times, hazard = sets.baseline_hazard(sorted_x @ coefficients)
+    return CoxFit(coefficients, covariance, log_likelihood, null, converged, centre, times, hazard)
+
+
+class RiskSets:
+    """Patients sorted by descending time, and for every event its risk set and its place among ties."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        if not outcome.event.any():
+            raise ValueError("no event was seen, so no hazard can be estimated")
+        self.order = np.lexsort((outcome.event, -outcome.time_months))
+        time, event = outcome.time_months[self.order], outcome.event[self.order]
+        self.events = np.flatnonzero(event)
+        event_times, tie_of_event, ties = np.unique(time[self.events], return_inverse=True, return_counts=True)
+        self.times_months = event_times
+        self.tie_of_event = tie_of_event
+        # Position of an event among those tied with it, as a share: Efron takes that share of the ties out of the risk set.
+        first = np.concatenate([[0], np.cumsum(ties)[:-1]])
+        rank = np.empty(len(self.events), dtype=np.intp)
+        rank[np.argsort(tie_of_event, kind="stable")] = np.arange(len(self.events))
+        self.share = (rank - first[tie_of_event]) / ties[tie_of_event]
+        # Last sorted row still at risk at each event time (times descend, so the risk set is a prefix).
+        self.last_at_risk = np.searchsorted(-time, -event_times, side="right") - 1
+        # How many event times are at or before a patient's time.
+        self.times_passed = np.searchsorted(event_times, time, side="right")
+
+    def derivatives(self, x: FloatArray, coefficients: FloatArray) -> tuple[float, FloatArray, FloatArray]:
+        """Log partial likelihood, its gradient (p,) and the information (p, p), at sorted ``x`` (n, p)."""
+        eta = x @ coefficients
+        shift = eta.max(initial=0.0)
+        hazard = np.exp(eta - shift)
+        denominator, tied = self._denominators(hazard)
+        weighted = x * hazard[:, None]
+        first_moment = np.cumsum(weighted, axis=0)[self.last_at_risk]
+        tied_moment = np.zeros_like(first_moment)
+        np.add.at(tied_moment, self.tie_of_event, weighted[self.events])
+        means = (first_moment[self.tie_of_event] - self.share[:, None] * tied_moment[self.tie_of_event]) / denominator[:, None]
+        # Summed over events, the second moments are one weighted cross product of the patients.
+        by_time = np.bincount(self.tie_of_event, 1 / denominator, minlength=len(self.times_months))
+        exposure = np.concatenate([[0.0], np.cumsum(by_time)])[self.times_passed]
+        taken_out = np.bincount(self.tie_of_event, self.share / denominator, minlength=len(self.times_months))
+        exposure[self.events] -= taken_out[self.tie_of_event]
+        information = (x * (hazard * exposure)[:, None]).T @ x - means.T @ means
+        gradient = x[self.events].sum(axis=0) - means.sum(axis=0)
+        log_likelihood = float(np.sum(eta[self.events] - shift - np.log(denominator)))
+        return log_likelihood, gradient, information
+
+    def baseline_hazard(self, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Event times and Efron's cumulative hazard at linear predictor 0, for sorted ``eta`` (n,)."""
+        denominator, _ = self._denominators(np.exp(eta))
+        steps = np.bincount(self.tie_of_event, 1 / denominator, minlength=len(self.times_months))
+        return self.times_months, np.cumsum(steps)
+
+    def _denominators(self, hazard: FloatArray) -> tuple[FloatArray, FloatArray]:
+        at_risk = np.cumsum(hazard)[self.last_at_risk]
+        tied = np.bincount(self.tie_of_event, hazard[self.events], minlength=len(self.times_months))
+        return at_risk[self.tie_of_event] - self.share * tied[self.tie_of_event], tied
+
+
+def risk_from_hazard(eta: FloatArray, times_months: FloatArray, cumulative_hazard: FloatArray, horizon_months: float) -> FloatArray:
+    """(n,) risk ``1 - exp(-H0(horizon) exp(eta))``."""
+    steps = int(np.searchsorted(times_months, horizon_months, side="right"))
+    at_horizon = cumulative_hazard[steps - 1] if steps else 0.0
+    return -np.expm1(-at_horizon * np.exp(np.clip(eta, -50.0, 50.0)))
+
+
+def baseline_hazard(eta: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
+    """Baseline of any model whose linear predictor ``eta`` (n,) is a log hazard, such as boosted trees."""
+    sets = RiskSets(outcome)
+    return sets.baseline_hazard(eta[sets.order])

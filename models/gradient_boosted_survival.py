@@ -1,0 +1,59 @@
+"""scikit-survival's gradient-boosted survival trees with the Cox loss."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+import pandas as pd
+from sksurv.ensemble import GradientBoostingSurvivalAnalysis
+
+from cohort.types import Endpoint, FloatArray, Outcome
+from models.risk_model import ModelSpec, Params
+from models.sksurv_risk import risk_from_curves, structured
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class GradientBoostedSurvival:
+    def __init__(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.notes: tuple[str, ...] = ()
+
+    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
+        self._model = GradientBoostingSurvivalAnalysis(**self.params, loss="coxph", random_state=self.seed)
+        self._model.fit(x.to_numpy(), structured(outcome))
+        return self
+
+    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
+        return risk_from_curves(self._model, x, horizon_months)
+
+
+def _search(trial: optuna.Trial) -> Params:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 10, 120, step=10),
+        "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+        "max_depth": trial.suggest_int("max_depth", 1, 3),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 3, 30, log=True),
+        "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+        "max_features": trial.suggest_float("max_features", 0.1, 1.0),
+    }
+
+
+GRADIENT_BOOSTED_SURVIVAL = ModelSpec(
+    name="gradient_boosted_survival",
+    label="Gradient-boosted survival",
+    role="challenger",
+    answers="any_time",
+    build=GradientBoostedSurvival,
+    search=_search,
+    defaults={
+        "n_estimators": 50,
+        "learning_rate": 0.05,
+        "max_depth": 2,
+        "min_samples_leaf": 10,
+        "subsample": 0.8,
+        "max_features": 0.5,
+    },
+    relative_cost=10.0,
+)

@@ -1,0 +1,71 @@
+"""The paper's two-stage logistic regression (statsmodels), one horizon a fit."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import statsmodels.api as sm
+from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning, SingularMatrixWarning
+
+from cohort.types import Endpoint, FloatArray, Outcome
+from models.risk_model import ModelSpec
+from models.two_stage import complete, screen, selection_note
+
+
+def _fit_logistic(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray, float]:
+    """Coefficients and standard errors of x's columns, and the intercept. ``outcome.event`` is the status at the horizon."""
+    design = np.column_stack([np.ones(len(x)), x])
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # A separated level (BRAF: 6 patients) ends at a large coefficient with a larger standard error, as R's glm does.
+        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        # Forms of one variable can be collinear; the fitted risks are the same whichever of them carries the coefficient.
+        warnings.simplefilter("ignore", SingularMatrixWarning)
+        fit = sm.GLM(outcome.event.astype(np.float64), design, family=sm.families.Binomial()).fit(maxiter=25)
+    return np.asarray(fit.params[1:]), np.asarray(fit.bse[1:]), float(fit.params[0])
+
+
+class PaperLogistic:
+    """Patients censored before the horizon have no status and are left out of training."""
+
+    def __init__(self) -> None:
+        self.notes: tuple[str, ...] = ()
+
+    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
+        self._horizon_months = endpoint.primary_horizon_months
+        status = outcome.status_at(self._horizon_months)
+        known = ~np.isnan(status)
+        x = x.loc[known]
+        at_horizon = Outcome(outcome.time_months[known], status[known] == 1)
+        if at_horizon.event.all() or not at_horizon.event.any():
+            raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
+        self._columns = screen(x, at_horizon, lambda values, out: _fit_logistic(values, out)[:2])
+        values, cases = complete(x[self._columns], at_horizon)
+        if self._columns and (cases.event.all() or not cases.event.any()):
+            raise ValueError(f"all {len(values)} patients complete in {', '.join(self._columns)} have the same status")
+        self._coefficients, _, self._intercept = _fit_logistic(values, cases)
+        self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
+        self.notes = selection_note(self._columns, len(values), len(x))
+        return self
+
+    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
+        if horizon_months != self._horizon_months:
+            raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
+        values = x[self._columns].to_numpy(dtype=np.float64)
+        values = np.where(np.isfinite(values), values, self._fill)
+        logit = np.clip(self._intercept + values @ self._coefficients, -50.0, 50.0)
+        return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)
+
+
+PAPER_LOGISTIC = ModelSpec(
+    name="paper_logistic",
+    label="Two-stage logistic (the paper)",
+    role="paper",
+    answers="horizon",
+    build=lambda params, seed: PaperLogistic(),
+    imputes=False,
+)

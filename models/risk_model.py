@@ -1,0 +1,62 @@
+"""The one question every model answers: the risk of the event by a horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+import pandas as pd
+
+from cohort.types import Endpoint, FloatArray, Outcome
+
+if TYPE_CHECKING:
+    import optuna
+
+Params = Mapping[str, Any]
+
+
+class RiskModel(Protocol):
+    """A model of encoded features.
+
+    ``fit`` sees training patients only. ``risk_at`` gives (n,) probabilities that rise with danger. ``notes`` says in
+    words what the fit did (predictors selected, fallbacks taken).
+    """
+
+    notes: tuple[str, ...]
+
+    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self: ...
+
+    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray: ...
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One entry of the registry.
+
+    answers : ``horizon`` for a classifier, trained anew for each binary endpoint on the patients whose status is known;
+        ``any_time`` for a survival model, trained once on time to event and asked at every horizon.
+    build : (params, seed) -> an unfitted model.
+    search : draws params from an Optuna trial; None for a model with nothing to tune.
+    defaults : the params without tuning; also the first trial, so that tuning starts from a sensible place.
+    imputes : whether the encoder fills missing values, or the model meets them itself.
+    uses_predictors : False for the null model, which needs no feature set.
+    relative_cost : rough cost of a fit against logistic regression, to schedule long work first.
+    """
+
+    name: str
+    label: str
+    role: Literal["reference", "paper", "challenger"]
+    answers: Literal["horizon", "any_time"]
+    build: Callable[[Params, int], RiskModel]
+    search: Callable[[optuna.Trial], Params] | None = None
+    defaults: Params = field(default_factory=dict)
+    imputes: bool = True
+    uses_predictors: bool = True
+    relative_cost: float = 1.0
+
+    def trains_on(self, endpoint: Endpoint) -> str | None:
+        """Name of the endpoint a cell of ``endpoint`` is trained on: itself, the time to event, or None where it cannot compete."""
+        if self.answers == "horizon":
+            return endpoint.name if endpoint.kind == "binary" else None
+        return endpoint.source

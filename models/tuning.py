@@ -1,0 +1,97 @@
+"""Optuna inside the training patients: inner cross-validation of the IPCW Brier score at the horizons asked for.
+
+A proper score of the very quantity that is predicted, so that tuning cannot buy discrimination with calibration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+from sklearn.model_selection import StratifiedKFold
+
+from cohort.types import Endpoint, IntArray, Outcome
+from features.encode import PredictorEncoder
+from features.feature_set import Predictors
+from models.kaplan_meier import ipcw_brier
+from models.risk_model import ModelSpec
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """``n_trials`` 0 takes a model's defaults; otherwise they are the first trial. ``n_folds`` are the inner folds."""
+
+    n_trials: int = 0
+    n_folds: int = 3
+
+    def __post_init__(self) -> None:
+        if self.n_trials < 0 or self.n_folds < 2:
+            raise ValueError("n_trials is 0 or more and n_folds 2 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class _InnerFold:
+    """Encoded once and shared by all trials: encoding does not depend on what is tuned."""
+
+    x_train: pd.DataFrame
+    x_test: pd.DataFrame
+    train: Outcome
+    test: Outcome
+
+
+def tune(
+    spec: ModelSpec,
+    predictors: Predictors,
+    outcome: Outcome,
+    endpoint: Endpoint,
+    horizons_months: tuple[float, ...],
+    tuning: Tuning,
+    seed: int,
+) -> dict[str, Any]:
+    """The best params of ``tuning.n_trials`` trials. Deterministic by seed."""
+    search = spec.search
+    if search is None:
+        return {}
+    folds = [
+        _encode_fold(spec, predictors, outcome, train, test)
+        for train, test in StratifiedKFold(tuning.n_folds, shuffle=True, random_state=seed).split(
+            np.zeros(len(outcome)), _strata(outcome, horizons_months)
+        )
+    ]
+
+    def loss(trial: optuna.Trial) -> float:
+        params = search(trial)
+        losses = []
+        for number, fold in enumerate(folds):
+            model = spec.build(params, seed).fit(fold.x_train, fold.train, endpoint)
+            losses += [ipcw_brier(fold.test, model.risk_at(fold.x_test, h), h) for h in horizons_months]
+            trial.report(float(np.mean(losses)), step=number)
+        return float(np.mean(losses))
+
+    previous = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(direction="minimize", sampler=optuna.samplers.TPESampler(seed=seed))
+        study.enqueue_trial(dict(spec.defaults), skip_if_exists=False)
+        study.optimize(loss, n_trials=tuning.n_trials)
+    finally:
+        optuna.logging.set_verbosity(previous)
+    return dict(search(optuna.trial.FixedTrial(study.best_params)))
+
+
+def _encode_fold(spec: ModelSpec, predictors: Predictors, outcome: Outcome, train: IntArray, test: IntArray) -> _InnerFold:
+    encoder = PredictorEncoder(predictors.skewed, impute=spec.imputes).fit(predictors.frame.iloc[train])
+    return _InnerFold(
+        encoder.transform(predictors.frame.iloc[train]),
+        encoder.transform(predictors.frame.iloc[test]),
+        outcome.subset(train),
+        outcome.subset(test),
+    )
+
+
+def _strata(outcome: Outcome, horizons_months: tuple[float, ...]) -> IntArray:
+    """Patients by the horizons their status falls between, so that every fold holds events."""
+    return np.asarray(sum((outcome.status_at(h) == 1).astype(np.intp) for h in horizons_months))

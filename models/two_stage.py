@@ -1,0 +1,66 @@
+"""The paper's two-stage procedure, shared by its logistic and its Cox form.
+
+Stage one fits every predictor alone, on the patients in whom it is known; a factor enters stage two when the Wald P of any of its levels is
+at most 0.10. Stage two is one regression on all that entered, on the patients complete in it.
+Source: Moretto et al. 2024, Statistical analyses; complete cases as Tables 2 and 3 imply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from cohort.types import FloatArray, Outcome
+from features.encode import factor_of
+
+ENTRY_P = 0.10
+
+#: (x, outcome) -> coefficients and standard errors of x's columns, without the intercept.
+FitRegression = Callable[[FloatArray, Outcome], tuple[FloatArray, FloatArray]]
+
+
+def factors(columns: list[str]) -> dict[str, list[str]]:
+    """Encoded columns by the predictor they belong to, in order."""
+    groups: dict[str, list[str]] = {}
+    for column in columns:
+        groups.setdefault(factor_of(column), []).append(column)
+    return groups
+
+
+def wald_p(coefficients: FloatArray, standard_errors: FloatArray) -> FloatArray:
+    """Two-sided Wald P values; 1 where a coefficient cannot be estimated."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.where(standard_errors > 0, coefficients / standard_errors, 0.0)
+    return np.asarray(2 * stats.norm.sf(np.abs(z)), dtype=np.float64)
+
+
+def complete(x: pd.DataFrame, outcome: Outcome) -> tuple[FloatArray, Outcome]:
+    """The rows of ``x`` without a missing value, and their outcomes."""
+    values = x.to_numpy(dtype=np.float64)
+    rows = np.isfinite(values).all(axis=1)
+    return values[rows], outcome.subset(rows)
+
+
+def screen(x: pd.DataFrame, outcome: Outcome, fit: FitRegression, entry_p: float = ENTRY_P) -> list[str]:
+    """Columns of the factors that enter stage two."""
+    entered: list[str] = []
+    for columns in factors(list(x.columns)).values():
+        values, known = complete(x[columns], outcome)
+        varying = values.std(axis=0) > 0 if len(values) else np.zeros(len(columns), dtype=bool)
+        if not varying.any() or not known.event.any():
+            continue
+        p_values = wald_p(*fit(values[:, varying], known))
+        if (p_values <= entry_p).any():
+            entered += [c for c, v in zip(columns, varying, strict=True) if v]
+    return entered
+
+
+def selection_note(entered: list[str], n_complete: int, n: int) -> tuple[str, ...]:
+    if not entered:
+        return (f"no predictor reached P <= {ENTRY_P:.2f}: everybody has the mean risk",)
+    names = ", ".join(dict.fromkeys(map(factor_of, entered)))
+    cases = "" if n_complete == n else f" ({n_complete} of {n} patients complete)"
+    return (f"entered: {names}{cases}",)

@@ -1,0 +1,50 @@
+"""XGBoost classification of the status at one horizon."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+
+from cohort.types import Endpoint, FloatArray, Outcome
+from models.boosting import BOOSTING_DEFAULTS, booster_settings, search_boosting
+from models.risk_model import ModelSpec, Params
+
+
+class XGBoostClassifier:
+    """Patients censored before the horizon have no status and are left out of training. Missing values go their own way in each tree."""
+
+    def __init__(self, params: Params, seed: int) -> None:
+        self.params, self.seed = params, seed
+        self.notes: tuple[str, ...] = ()
+
+    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
+        self._horizon_months = endpoint.primary_horizon_months
+        status = outcome.status_at(self._horizon_months)
+        known = ~np.isnan(status)
+        if len(np.unique(status[known])) < 2:
+            raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
+        settings, rounds = booster_settings(self.params, self.seed, "binary:logistic")
+        settings["base_score"] = float(status[known].mean())
+        self._booster = xgb.train(settings, xgb.DMatrix(x.to_numpy()[known], status[known]), rounds)
+        return self
+
+    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
+        if horizon_months != self._horizon_months:
+            raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
+        return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy())), dtype=np.float64)
+
+
+XGBOOST_CLASSIFIER = ModelSpec(
+    name="xgboost_classifier",
+    label="XGBoost classifier",
+    role="challenger",
+    answers="horizon",
+    build=XGBoostClassifier,
+    search=search_boosting,
+    defaults=BOOSTING_DEFAULTS,
+    imputes=False,
+    relative_cost=3.0,
+)
