@@ -7,6 +7,7 @@ by column, and the result is checked against the dictionary with pandera. All br
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +33,8 @@ UNIT_FACTORS: dict[tuple[str, str], float] = {
 
 _TRUE, _FALSE = frozenset({"1", "yes", "true"}), frozenset({"0", "no", "false"})
 _EVENT_WORDS = _TRUE | _FALSE
+_WHOLE = re.compile(r"(?<=\d)\.0+$")
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 #: Rounding in a file's months may put a relapse a little after death; more than this is a contradiction.
 MONTHS_TOLERANCE = 0.1
@@ -66,6 +69,10 @@ class ExtraVariable(_Strict):
     low: float | None = None
     high: float | None = None
     skewed: bool = False
+
+    def variable(self, name: str) -> Variable:
+        known_at = KnownAt.parse(self.known_at)
+        return Variable(name, self.label, self.kind, known_at, self.unit, self.levels, self.low, self.high, skewed=self.skewed)
 
 
 class Contract(_Strict):
@@ -102,12 +109,22 @@ class Contract(_Strict):
         overlap = sorted(set(self.extra_variables) & set(DICTIONARY))
         if overlap:
             problems.append(f"extra_variables redefine variables of the dictionary: {', '.join(overlap)}")
-        variables = self.variables()
+        unfit = sorted(name for name in self.extra_variables if not _NAME.fullmatch(name))
+        if unfit:
+            problems.append(f"extra_variables are named in lower case, digits and _; got {', '.join(unfit)}")
+        variables = dict(DICTIONARY)
+        for name, extra in self.extra_variables.items():
+            try:
+                variables[name] = extra.variable(name)
+            except ValueError as error:
+                problems.append(f"extra_variables.{error}")
         absent = [name for name in REQUIRED if name not in self.columns]
         if absent:
             problems.append(f"columns lack the required {', '.join(absent)}")
         for name, column in self.columns.items():
             variable = variables.get(name)
+            if variable is None and name in self.extra_variables:
+                continue  # already reported
             if variable is None:
                 problems.append(f"columns.{name}: not in the data dictionary nor in extra_variables")
                 continue
@@ -132,13 +149,7 @@ class Contract(_Strict):
 
     def variables(self) -> dict[str, Variable]:
         """The dictionary, and this cohort's own variables."""
-        extra = {
-            name: Variable(
-                name, v.label, v.kind, KnownAt.parse(v.known_at), v.unit, v.levels, v.low, v.high, skewed=v.skewed
-            )
-            for name, v in self.extra_variables.items()
-        }
-        return {**DICTIONARY, **extra}
+        return {**DICTIONARY, **{name: extra.variable(name) for name, extra in self.extra_variables.items()}}
 
     def apply(self, table: pd.DataFrame, source: str) -> pd.DataFrame:
         """Decode a file's ``table`` and check it; returns the dictionary's columns, or raises ``ContractViolation``."""
@@ -153,16 +164,22 @@ class Contract(_Strict):
         if table.empty:
             raise ContractViolation(source, [Violation("(file)", "holds no patients", 0)])
 
+        table = table.reset_index(drop=True)
         text = {name: _as_text_series(table[column]) for name, column in columns.items()}
-        ids = text["patient_id"].fillna("(no id)")
+        ids = text["patient_id"].mask(text["patient_id"].isin(self.missing)).fillna("(no id)")
         variables = self.variables()
         decoded: dict[str, pd.Series] = {}
         violations: list[Violation] = []
         for name, column in self.columns.items():
-            raw = text[name].mask(text[name].isin(self.missing))
+            absent_cells = text[name].isin(self.missing)
+            if variables[name].kind != "identifier":
+                absent_cells |= text[name].map(_without_decimals, na_action="ignore").isin(self.missing)
+            raw = text[name].mask(absent_cells)
             series, broken = _decode(raw, variables[name], column, ids)
             decoded[name] = series
             violations += broken
+            if name in REQUIRED:
+                violations += _violation(raw.isna(), ids, column.column, "missing, but required")
         frame = pd.DataFrame(decoded)
         violations += _check_with_pandera(frame, variables, columns, ids)
         violations += _check_across_columns(frame, variables, columns, ids)
@@ -185,13 +202,16 @@ def load_contract(name_or_path: str) -> tuple[Contract, Path]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CohortError(f"no contract at {path}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CohortError(f"{path} cannot be opened ({type(error).__name__})") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # yaml raises ValueError for an impossible date
         raise CohortError(f"{path} is not readable YAML: {error}") from error
     try:
         return Contract.model_validate(content), path.parent
     except ValidationError as error:
         details = "\n".join(
-            f"  - {'.'.join(map(str, e['loc'])) or '(contract)'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+            f"  - {'.'.join(map(str, e['loc'])) or '(contract)'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
         )
         raise CohortError(f"{path} is not a valid contract:\n{details}") from None
 
@@ -205,12 +225,17 @@ def _as_text(value: Any) -> str:
     return str(value).strip()
 
 
+def _without_decimals(text: str) -> str:
+    """``1.0`` in a csv is the code 1: a table with gaps is often written so."""
+    return _WHOLE.sub("", text)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float | np.floating) and math.isnan(value))
+
+
 def _as_text_series(series: pd.Series) -> pd.Series:
-    return pd.Series(
-        [None if v is None or v is pd.NA or v is pd.NaT or (isinstance(v, float) and math.isnan(v)) else _as_text(v) for v in series],
-        index=series.index,
-        dtype=object,
-    )
+    return pd.Series([None if _is_missing(v) else _as_text(v) for v in series], index=series.index, dtype=object)
 
 
 def _violation(mask: pd.Series, ids: pd.Series, column: str, rule: str, cure: str = "") -> list[Violation]:
@@ -232,13 +257,20 @@ def _decode(raw: pd.Series, variable: Variable, column: ColumnContract, ids: pd.
             numbers = (numbers * factor).round(6)
         return numbers.mask(unreadable), _violation(unreadable, ids, column.column, "not a finite number")
     codes = column.codes
+
+    def meaning(cell: str) -> str:
+        if cell in codes or cell in variable.levels:
+            return codes.get(cell, cell)
+        plain = {"true": "yes", "false": "no"}.get(cell.lower(), _without_decimals(cell))
+        return codes.get(plain, plain)
+
     if variable.kind == "event":
-        words = raw.map(lambda v: codes.get(v, v), na_action="ignore").str.lower()
+        words = raw.map(lambda v: meaning(v).lower(), na_action="ignore")
         event = words.map({**dict.fromkeys(_TRUE, 1.0), **dict.fromkeys(_FALSE, 0.0)}).astype("float64")
         unknown = raw.notna() & event.isna()
         cure = "Give its codes in the contract: codes: {code: yes, code: no}."
         return event, _violation(unknown, ids, column.column, "not a code of yes or no", cure)
-    levels = raw.map(lambda v: codes.get(v, v), na_action="ignore")
+    levels = raw.map(meaning, na_action="ignore")
     unknown = raw.notna() & ~levels.isin(variable.levels)
     rule = f"not a code or level of {variable.name} ({', '.join(variable.levels)})"
     values = pd.Series(pd.Categorical(levels.mask(unknown), categories=list(variable.levels)), index=raw.index)
@@ -248,28 +280,32 @@ def _decode(raw: pd.Series, variable: Variable, column: ColumnContract, ids: pd.
 def _check_with_pandera(
     frame: pd.DataFrame, variables: Mapping[str, Variable], columns: Mapping[str, str], ids: pd.Series
 ) -> list[Violation]:
-    """Ranges, whole numbers, uniqueness and completeness, one pandera column a variable."""
+    """Ranges, whole numbers and uniqueness, one pandera column a variable."""
     import pandera.pandas as pa
 
     schema: dict[str, pa.Column] = {}
     for name in frame.columns:
         variable, checks = variables[name], []
-        if variable.low is not None and variable.high is not None:
+        if variable.is_numeric and (variable.low is not None or variable.high is not None):
+            low = -math.inf if variable.low is None else variable.low
+            high = math.inf if variable.high is None else variable.high
             unit = f" {variable.unit}" if variable.unit else ""
-            rule = f"outside the plausible range {variable.low:g} to {variable.high:g}{unit}"
-            checks.append(pa.Check.in_range(variable.low, variable.high, error=rule))
+            rule = f"outside the plausible range {low:g} to {high:g}{unit}"
+            checks.append(pa.Check.in_range(low, high, error=rule))
         if variable.kind == "count":
             checks.append(pa.Check(lambda s: s == s.round(), error="not a whole number"))
+        if name == "patient_id":
+            once = pa.Check(lambda s: ~s.duplicated(keep=False), error="not unique: one row a patient")
+            checks.append(once)
         if variable.kind == "time":
             checks.append(pa.Check(lambda s: s != 0, error="a time of 0 months; every follow-up time is above 0"))
-        schema[name] = pa.Column(nullable=name not in REQUIRED, unique=name == "patient_id", checks=checks)
+        schema[name] = pa.Column(nullable=True, checks=checks)
     try:
         pa.DataFrameSchema(schema).validate(frame, lazy=True)
     except pa.errors.SchemaErrors as errors:
         cases = errors.failure_cases
         violations: list[Violation] = []
-        for (name, check), group in cases.groupby(["column", "check"], sort=False):
-            rule = {"not_nullable": "missing, but required", "field_uniqueness": "not unique: one row a patient"}.get(check, check)
+        for (name, rule), group in cases.groupby(["column", "check"], sort=False):
             rows = group["index"].dropna().astype(int)
             violations.append(Violation(columns[name], rule, len(rows), tuple(ids.loc[rows].astype(str).head(5))))
         return violations

@@ -75,8 +75,8 @@ def describe(cohort: Cohort) -> CohortDescription:
 def median_survival(outcome: Outcome) -> tuple[float, float, float]:
     """Kaplan-Meier median with its 95 % interval, in months; NaN where a curve or its band never falls to one half.
 
-    The band is ``survival * exp(+-z * se(log survival))`` with Greenwood's error: R's ``survfit`` with ``conf.type="log"``. The limits
-    are where the lower and the upper band cross one half (Brookmeyer and Crowley 1982).
+    The band is ``survival * exp(+-z * se(log survival))`` with Greenwood's error: R's ``survfit`` with ``conf.type="log"``. The
+    limits are where the lower and the upper band cross one half (Brookmeyer and Crowley 1982).
     """
     times, survival, error = _kaplan_meier(outcome)
     # At survival 0 the error is infinite and R gives no band; NaN never crosses.

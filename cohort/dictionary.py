@@ -29,9 +29,7 @@ class KnownAt(IntEnum):
         try:
             return cls[text.upper()]
         except KeyError:
-            raise ValueError(
-                f"known_at is one of {', '.join(k.label for k in cls)}; got {text!r}"
-            ) from None
+            raise ValueError(f"known_at is one of {', '.join(k.label for k in cls)}; got {text!r}") from None
 
 
 Kind = Literal["continuous", "count", "categorical", "time", "event", "identifier"]
@@ -64,6 +62,8 @@ class Variable:
             raise ValueError(f"{self.name}: a level is listed twice")
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"{self.name}: the plausible range {self.low} to {self.high} is empty")
+        if self.skewed and (not self.is_numeric or self.low is None or self.low < 0):
+            raise ValueError(f"{self.name}: a variable for the log scale is a number with a low of 0 or more")
 
     @property
     def is_numeric(self) -> bool:
@@ -90,7 +90,13 @@ def _imaging(known_at: KnownAt, prefix: str, when: str) -> tuple[Variable, ...]:
         Variable(f"{prefix}_lesions", f"{when} number of lesions", "count", known_at, "lesions", low=smallest, high=100),
         Variable(f"{prefix}_max_diameter", f"{when} largest diameter", "continuous", known_at, "mm", low=0, high=300),
         Variable(
-            f"{prefix}_vessel_contacts", f"{when} lesions in contact with major vessels", "count", known_at, "lesions", low=0, high=100
+            f"{prefix}_vessel_contacts",
+            f"{when} lesions in contact with major vessels",
+            "count",
+            known_at,
+            "lesions",
+            low=0,
+            high=100,
         ),
     )
 

@@ -48,27 +48,41 @@ def read_table(path: Path, rules: Contract) -> pd.DataFrame:
     if size == 0:
         raise CohortError(f"{path.name} is empty")
     if size > MAX_FILE_BYTES:
-        raise CohortError(f"{path.name} has {size / 1024**3:.1f} GiB; a cohort file has at most {MAX_FILE_BYTES // 1024**3}")
+        raise CohortError(f"{path.name} has {size / 1024**3:.1f} GiB; a cohort file has at most {MAX_FILE_BYTES // 1024**3} GiB")
     suffix = path.suffix.lower()
+    if suffix not in (".csv", ".parquet", ".xlsx"):
+        raise CohortError(f"{path.name} is no csv, parquet or xlsx file")
     try:
         if suffix == ".csv":
             # Text only: nothing is guessed, so "007" stays an id and "NA" is missing only where the contract says so.
-            table = pd.read_csv(path, sep=rules.separator, encoding=rules.encoding, dtype=str, keep_default_na=False)
+            cells = pd.read_csv(path, sep=rules.separator, encoding=rules.encoding, dtype=str, keep_default_na=False, header=None)
+            table = _first_row_as_names(cells)
         elif suffix == ".parquet":
             table = pd.read_parquet(path)
-        elif suffix == ".xlsx":
-            table = pd.read_excel(path, sheet_name=rules.sheet, dtype=object, keep_default_na=False, engine="openpyxl")
+            if any(name is not None for name in table.index.names):
+                table = table.reset_index()  # pandas stores a named index as one more column of the file
         else:
-            raise CohortError(f"{path.name} is no csv, parquet or xlsx file")
-    except CohortError:
-        raise
-    except Exception as error:
+            cells = pd.read_excel(
+                path, sheet_name=rules.sheet, dtype=object, keep_default_na=False, engine="openpyxl", header=None
+            )
+            table = _first_row_as_names(cells)
+    except Exception as error:  # noqa: BLE001 - three readers' whole variety of errors means one thing here
         # A reader's own text may quote cells: name its kind, not its message.
         raise CohortError(
             f"{path.name} cannot be read as {suffix[1:]} ({type(error).__name__}); check the contract's separator,"
             f" encoding and sheet, or save the file again"
         ) from None
-    repeated = sorted({str(c) for c in table.columns[table.columns.duplicated()]})
+    # Only the contract's columns are named: without a header, the first row is a patient's.
+    repeated = sorted({c.column for c in rules.columns.values()} & set(table.columns[table.columns.duplicated()]))
     if repeated:
         raise CohortError(f"{path.name} repeats the columns {', '.join(repeated)}")
+    return table
+
+
+def _first_row_as_names(cells: pd.DataFrame) -> pd.DataFrame:
+    """pandas' own header renames repeated columns, and shifts all of them where rows are longer than the header."""
+    if cells.empty:
+        raise pd.errors.EmptyDataError
+    table = cells.iloc[1:].reset_index(drop=True)
+    table.columns = pd.Index([str(name) for name in cells.iloc[0]], dtype=object)
     return table

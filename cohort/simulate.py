@@ -105,7 +105,7 @@ def _predictors(rng: np.random.Generator, n: int, missing_cea: float) -> pd.Data
     for name, shares in _SHARES.items():
         levels = list(DICTIONARY[name].levels)
         probabilities = np.asarray(shares) / np.sum(shares)
-        columns[name] = pd.Categorical.from_codes(rng.choice(len(levels), n, p=probabilities), categories=levels)
+        columns[name] = pd.Categorical.from_codes(rng.choice(len(levels), n, p=probabilities), dtype=pd.CategoricalDtype(levels))
     lesions = np.minimum(1 + rng.negative_binomial(1.3, 0.24, n), 64)
     vanished = rng.binomial(lesions - 1, 0.35)
     diameter = rng.lognormal(np.log(42), 0.6, n).clip(6, 205).round()
@@ -120,9 +120,10 @@ def _predictors(rng: np.random.Generator, n: int, missing_cea: float) -> pd.Data
         "baseline_vessel_contacts": rng.poisson(1.2, n).astype(float),
         "presurgery_vessel_contacts": rng.poisson(1.0, n).astype(float),
         "chemotherapy_duration": rng.lognormal(np.log(3.7), 0.45, n).clip(0.6, 30.2).round(1),
-        "baseline_cea": np.where(rng.random(n) < missing_cea, np.nan, rng.lognormal(np.log(17), 1.9, n).clip(0.5, 9_000).round(1)),
-        "presurgery_cea": np.where(rng.random(n) < missing_cea, np.nan, rng.lognormal(np.log(4), 1.2, n).clip(0.5, 2_000).round(1)),
     }
+    for name, median, spread, highest in (("baseline_cea", 17, 1.9, 9_000), ("presurgery_cea", 4, 1.2, 2_000)):
+        unknown = rng.random(n) < missing_cea
+        columns[name] = np.where(unknown, np.nan, rng.lognormal(np.log(median), spread, n).clip(0.5, highest).round(1))
     return pd.DataFrame(columns)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -36,6 +37,7 @@ class Outcome:
         if not np.isfinite(time).all() or (time <= 0).any():
             raise ValueError("every time_months is finite and above 0")
         object.__setattr__(self, "time_months", time)
+        object.__setattr__(self, "event", event)
 
     def __len__(self) -> int:
         return len(self.time_months)
@@ -72,8 +74,10 @@ class Endpoint:
     tau_months: float
 
     def __post_init__(self) -> None:
-        if not self.horizons_months or any(h <= 0 for h in self.horizons_months):
-            raise ValueError(f"{self.name}: horizons are above 0")
+        if not self.horizons_months or not all(h > 0 for h in (*self.horizons_months, self.tau_months)):
+            raise ValueError(f"{self.name}: horizons and tau are above 0")
+        if any(later <= earlier for earlier, later in pairwise(self.horizons_months)):
+            raise ValueError(f"{self.name}: horizons rise, so that the last is the primary one")
         if self.kind == "binary" and len(self.horizons_months) != 1:
             raise ValueError(f"{self.name}: a binary endpoint has one horizon")
 
@@ -126,6 +130,13 @@ POPULATIONS: dict[str, Population] = {
     )
 }
 
+
+def _known_population(name: str) -> Population:
+    if name not in POPULATIONS:
+        raise CohortError(f"unknown population {name!r}; known: {', '.join(POPULATIONS)}")
+    return POPULATIONS[name]
+
+
 Evidence = Literal["real", "reconstructed", "simulated"]
 
 EVIDENCE_LABELS: dict[Evidence, str] = {
@@ -154,6 +165,12 @@ class Cohort:
         unknown = [c for c in self.frame.columns if c not in self.variables]
         if unknown:
             raise CohortError(f"columns outside the data dictionary: {', '.join(map(str, unknown))}")
+        if not self.frame.columns.is_unique:
+            raise CohortError("a variable has more than one column")
+        if "patient_id" not in self.frame:
+            raise CohortError(f"cohort {self.name} has no column patient_id")
+        if self.frame["patient_id"].isna().any():
+            raise CohortError("patient_id is missing for some patients")
         if self.frame["patient_id"].duplicated().any():
             raise CohortError("patient_id is not unique")
         if self.frame.empty:
@@ -161,6 +178,11 @@ class Cohort:
 
     def __len__(self) -> int:
         return len(self.frame)
+
+    @property
+    def caption(self) -> str:
+        """The title, and what kind of evidence it is: how the cohort is named wherever it shows."""
+        return f"{self.title} – {EVIDENCE_LABELS[self.evidence]}"
 
     @property
     def digest(self) -> str:
@@ -181,9 +203,7 @@ class Cohort:
 
     def population(self, name: str) -> Cohort:
         """The cohort's patients in a population of :data:`POPULATIONS`; raises ``CohortError`` where there are none."""
-        if name not in POPULATIONS:
-            raise CohortError(f"unknown population {name!r}; known: {', '.join(POPULATIONS)}")
-        members = self.frame[POPULATIONS[name].member(self.frame)]
+        members = self.frame[_known_population(name).member(self.frame)]
         if members.empty:
             raise CohortError(f"cohort {self.name} has no patient in population {name}")
         return replace(self, frame=members.reset_index(drop=True))
@@ -194,7 +214,7 @@ class Cohort:
         The paper's reason for leaving pT and pN out of all patients is a primary still in place: a cohort that
         records none keeps them.
         """
-        without = POPULATIONS[population].without
+        without = _known_population(population).without
         if population == "overall" and "primary_resected" not in self.frame:
             return frozenset()
         return frozenset(without)

@@ -28,7 +28,7 @@ class FoldFailure:
 
 @dataclass(frozen=True, eq=False)
 class CrossValidated:
-    """``predictions``: repeat, fold, row, horizon_months, risk. ``notes``: what each fit said of itself, counted by the caller."""
+    """``predictions``: repeat, fold, row, horizon_months, risk. ``notes``: what each fit said of itself, uncounted."""
 
     predictions: pd.DataFrame
     failures: tuple[FoldFailure, ...]

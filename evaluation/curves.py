@@ -69,7 +69,7 @@ def risk_groups(at: HorizonPredictions, n_groups: int) -> IntArray:
 
 
 def calibration_curve(at: HorizonPredictions, n_groups: int = 5) -> pd.DataFrame:
-    """Observed against predicted by groups of risk: ``group`` from 1, ``n``, ``mean_risk``, ``observed``, ``ci_low``, ``ci_high``.
+    """Observed against predicted by risk: ``group`` from 1, ``n``, ``mean_risk``, ``observed``, ``ci_low``, ``ci_high``.
 
     ``observed`` is the group's Kaplan-Meier risk at the horizon with a 95 % log-log interval. It is NaN where the group is not
     followed up to the horizon; the interval is NaN too where nobody or everybody had the event, for it is not defined there.

@@ -33,7 +33,10 @@ class Estimate:
 
 
 def bootstrap_weights(n_patients: int, n_bootstraps: int, seed: int) -> FloatArray:
-    """(B, n) how often each patient was drawn. One seed gives all cells of a population the same resamples: comparisons are paired."""
+    """(B, n) how often each patient was drawn.
+
+    One seed gives all cells of a population the same resamples: comparisons are paired.
+    """
     rng = np.random.default_rng(seed)
     return rng.multinomial(n_patients, np.full(n_patients, 1 / n_patients), size=n_bootstraps).astype(np.float64)
 
@@ -81,12 +84,13 @@ def _estimate(metric: Metric, at: HorizonPredictions, weights: FloatArray) -> Es
     usable = resampled[np.isfinite(resampled)]
     failed = len(resampled) - len(usable)
     note = f"{failed} of {len(resampled)} resamples could not be estimated" if failed else ""
+    if not len(resampled):
+        note = "no interval: no resample was asked for"
     low, high = (np.nan, np.nan)
     if len(usable) and failed <= _MAX_FAILED * len(resampled):
         low, high = np.percentile(usable, _BOUNDS)
-    return Estimate(
-        metric.name, at.horizon_months, value, float(low), float(high), len(at.outcome), at.outcome.events_by(at.horizon_months), note
-    )
+    n_events = at.outcome.events_by(at.horizon_months)
+    return Estimate(metric.name, at.horizon_months, value, float(low), float(high), len(at.outcome), n_events, note)
 
 
 def _refused(metric: Metric, horizon_months: float, outcome: Outcome, reason: str) -> Estimate:

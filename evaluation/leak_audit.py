@@ -6,12 +6,14 @@ otherwise: a column derived from it, or one filled in after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy.stats import norm
 
+from cohort.dictionary import DICTIONARY, KnownAt
 from cohort.errors import CohortError
 from cohort.types import FloatArray, Outcome
 from evaluation.estimate import bootstrap_weights, unsupported
@@ -23,7 +25,7 @@ from features.feature_set import Predictors
 
 #: The best discrimination that the field has validated.
 FIELD_BEST_AUC = 0.75
-#: A suspect's 2.5 % bound must lie above this, so that chance in a small cohort is no suspect.
+#: A suspect's 2.5 % bound must lie above this.
 _SURELY_INFORMATIVE = 0.60
 _BOOTSTRAPS = 200
 #: Pairs grow with the square of the patients; this many are enough to see a leak.
@@ -44,11 +46,16 @@ class LeakFinding:
     ci_low: float
 
     def __str__(self) -> str:
-        return f"{self.predictor}: alone it has AUC {self.auc:.2f} (95 % bound {self.ci_low:.2f}) at {self.horizon_months:g} months"
+        auc = f"AUC {self.auc:.2f} (95 % bound {self.ci_low:.2f})"
+        return f"{self.predictor}: alone it has {auc} at {self.horizon_months:g} months"
 
 
 def too_good_predictors(predictors: Predictors, outcome: Outcome, horizons_months: tuple[float, ...]) -> list[LeakFinding]:
-    """Encoded predictors, and patterns of what is missing, whose AUC alone exceeds :data:`FIELD_BEST_AUC` at a horizon."""
+    """Predictors whose AUC alone exceeds :data:`FIELD_BEST_AUC` at a horizon.
+
+    Looked at are the encoded columns, the patterns of what is missing, and every factor of three or more levels as a whole: a
+    column made from the outcome may spread it over levels none of which discriminates alone.
+    """
     rows = np.arange(len(outcome))
     if len(rows) > _MAX_PATIENTS:
         rows = np.sort(np.random.default_rng(0).choice(rows, _MAX_PATIENTS, replace=False))
@@ -60,16 +67,30 @@ def too_good_predictors(predictors: Predictors, outcome: Outcome, horizons_month
     for horizon in horizons_months:
         if unsupported(part, horizon):
             continue
-        for name in encoded:
-            auc, low = _auc_alone(encoded[name].to_numpy(), part, horizon, weights)
-            if auc > FIELD_BEST_AUC and low > _SURELY_INFORMATIVE:
-                findings.append(LeakFinding(str(name), horizon, auc, low))
+        candidates: dict[str, FloatArray] = {str(name): encoded[name].to_numpy(dtype=np.float64) for name in encoded}
+        candidates |= _risk_by_level(frame, part, horizon)
+        for name, values in candidates.items():
+            auc, low = _auc_alone(values, part, horizon, weights)
+            if auc > max(FIELD_BEST_AUC, _reached_by_chance(part, horizon, len(candidates))) and low > _SURELY_INFORMATIVE:
+                findings.append(LeakFinding(name, horizon, auc, low))
     return findings
+
+
+def _risk_by_level(frame: pd.DataFrame, outcome: Outcome, horizon: float) -> dict[str, FloatArray]:
+    """Every factor of three or more levels (missing is one), each patient having the observed risk of his level."""
+    status = pd.Series(outcome.status_at(horizon))
+    values: dict[str, FloatArray] = {}
+    for name in frame.select_dtypes("category"):
+        codes = frame[name].cat.codes.to_numpy()
+        if len(np.unique(codes)) >= 3:
+            risk = status.groupby(codes).transform("mean")
+            values[str(name)] = risk.fillna(status.mean()).to_numpy(dtype=np.float64)
+    return values
 
 
 def _auc_alone(values: FloatArray, outcome: Outcome, horizon: float, weights: FloatArray) -> tuple[float, float]:
     """AUC of a predictor in its better direction, and the 2.5 % bound; the bootstrap only for a suspect."""
-    ranks = pd.Series(values).rank(pct=True).to_numpy()
+    ranks = np.asarray(pd.Series(values).rank(pct=True), dtype=np.float64)
     one_fold = np.zeros((len(values), 1), dtype=np.int16)
 
     def at(risk: FloatArray) -> HorizonPredictions:
@@ -84,6 +105,14 @@ def _auc_alone(values: FloatArray, outcome: Outcome, horizon: float, weights: Fl
     return auc, float(np.nanpercentile(AUC.compute(at(ranks), weights), 2.5))
 
 
+def _reached_by_chance(outcome: Outcome, horizon: float, n_candidates: int) -> float:
+    """The AUC that the best of so many candidates without information exceeds in 5 % of cohorts (Bonferroni, normal rank sum)."""
+    status = outcome.status_at(horizon)
+    cases, controls = int((status == 1).sum()), int((status == 0).sum())
+    spread = np.sqrt((cases + controls + 1) / (12 * cases * controls))
+    return float(0.5 + spread * norm.isf(0.025 / n_candidates))
+
+
 class LearnsFromTestPatients(AssertionError):
     """A procedure whose prediction for one test patient changes with the values of the others."""
 
@@ -93,33 +122,75 @@ FitAndPredict = Callable[[Predictors, Outcome, Predictors], FloatArray]
 
 
 def check_learns_from_training_only(
-    build: Callable[[pd.DataFrame], Predictors], fit_and_predict: FitAndPredict, frame: pd.DataFrame, outcome: Outcome, split: Split
+    build: Callable[[pd.DataFrame], Predictors],
+    fit_and_predict: FitAndPredict,
+    frame: pd.DataFrame,
+    outcome: Outcome,
+    split: Split,
 ) -> None:
     """Raise ``LearnsFromTestPatients`` if anything of a test patient reaches what is learnt.
 
-    ``build`` turns the cohort's whole (n, p) frame into predictors. The check shuffles the rows of all test patients but
-    one: neither the training patients' predictors nor that one's risk may change.
+    ``build`` turns the cohort's whole (n, p) frame into predictors. The check overwrites the rows of all test patients but one,
+    and that one's values that are known only after the prediction. Neither the training patients' predictors nor that one's
+    risk, predicted in company of the others, may change. ``fit_and_predict`` is deterministic.
+    """
+    if len(split.test) < 2:
+        raise ValueError("the check needs two or more test patients")
+
+    def train_and_test(table: pd.DataFrame) -> tuple[Predictors, Predictors]:
+        whole = build(table)
+        parts = (whole.frame.iloc[rows] for rows in (split.train, split.test))
+        train, test = (Predictors(whole.feature_set, part, whole.skewed) for part in parts)
+        return train, test
+
+    train, test = train_and_test(frame)
+    before = float(fit_and_predict(train, outcome.subset(split.train), test)[0])
+    for disturbed in _disturbances(frame, split):
+        train_after, test_after = train_and_test(disturbed)
+        if not train.frame.equals(train_after.frame):
+            raise LearnsFromTestPatients(
+                "training predictors change with the values of test patients: something was fitted on all rows"
+            )
+        after = float(fit_and_predict(train_after, outcome.subset(split.train), test_after)[0])
+        if not abs(before - after) <= 1e-12:
+            raise LearnsFromTestPatients(
+                f"the risk of one test patient changes from {before:.6f} to {after:.6f} with the values of the others, or with"
+                " what is known of him only later: something was fitted on all rows, or looks ahead"
+            )
+
+
+def _disturbances(frame: pd.DataFrame, split: Split) -> Iterator[pd.DataFrame]:
+    """The frame with the test patients but the first replaced by training patients; then moved above and below all patients.
+
+    The latter move a median, a mean or an extreme that donors might leave where it was. Identifiers stay. Of the first test
+    patient only what is known after surgery is replaced.
     """
     kept, others = split.test[0], split.test[1:]
-    if len(others) == 0:
-        raise ValueError("the check needs two or more test patients")
-    disturbed = frame.copy()
-    donors = np.random.default_rng(0).choice(split.train, len(others))
-    disturbed.iloc[others] = frame.iloc[donors].to_numpy()
-    disturbed = disturbed.astype(frame.dtypes.to_dict())
+    source = np.arange(len(frame))
+    source[others] = np.random.default_rng(0).choice(split.train, len(others))
+    source[kept] = split.train[0]
+    is_kept, is_other = np.zeros((2, len(frame)), dtype=np.bool_)
+    is_kept[kept], is_other[others] = True, True
+    donated = frame.take(source).set_axis(frame.index)
+    for name in frame:
+        variable = DICTIONARY.get(str(name))
+        if variable is not None and variable.kind == "identifier":
+            donated[name] = frame[name]
+        elif variable is None or variable.known_at <= KnownAt.PRE_SURGERY:
+            donated[name] = donated[name].where(~is_kept, frame[name])
+    yield donated
+    for outward in (_above, _below):
+        moved = donated.copy()
+        for name in frame.select_dtypes("number"):
+            moved[name] = moved[name].where(~is_other, outward(frame[name])).astype(frame[name].dtype)
+        yield moved
 
-    def risk_of_kept(table: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-        predictors = build(table)
-        train = Predictors(predictors.feature_set, predictors.frame.iloc[split.train], predictors.skewed)
-        test = Predictors(predictors.feature_set, predictors.frame.iloc[[kept]], predictors.skewed)
-        return train.frame, float(fit_and_predict(train, outcome.subset(split.train), test)[0])
 
-    train_before, before = risk_of_kept(frame)
-    train_after, after = risk_of_kept(disturbed)
-    if not train_before.equals(train_after):
-        raise LearnsFromTestPatients("training predictors change with the values of test patients: something was fitted on all rows")
-    if before != after:
-        raise LearnsFromTestPatients(
-            f"the risk of one test patient changes from {before:.6f} to {after:.6f} with the values of the others:"
-            " something was fitted on all rows"
-        )
+def _above(values: pd.Series) -> float:
+    return float(2 * abs(values.max()) + 1)
+
+
+def _below(values: pd.Series) -> float:
+    """Not below 0 where no value is: a logarithm may be taken of it."""
+    low = float(values.min())
+    return float(np.floor(low / 2)) if low >= 0 else 2 * low - 1

@@ -46,7 +46,10 @@ def strata(outcome: Outcome, horizons_months: tuple[float, ...], smallest: int) 
 def repeated_stratified_splits(
     outcome: Outcome, horizons_months: tuple[float, ...], n_folds: int, n_repeats: int, seed: int
 ) -> tuple[Split, ...]:
-    """``n_repeats`` times ``n_folds`` splits, stratified by the time of the event. Raises ``CohortError`` if there are too few patients."""
+    """``n_repeats`` times ``n_folds`` splits, stratified by the time of the event.
+
+    Raises ``CohortError`` if there are too few patients.
+    """
     if len(outcome) < 2 * n_folds:
         raise CohortError(f"{len(outcome)} patients are too few for {n_folds} folds: use fewer folds or a larger cohort")
     groups = strata(outcome, horizons_months, smallest=n_folds)

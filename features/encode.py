@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 
 import numpy as np
@@ -15,12 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 LEVEL = "="
 MISSING = f"{LEVEL}missing"
 
+#: ">=4" and the like are part of a name, not a level; a level itself may hold any sign.
+_FIRST_LEVEL = re.compile(f"(?<![<>]){LEVEL}")
+
 
 def factor_of(column: str) -> str:
     """The predictor an encoded column belongs to: ``ras_braf=braf_mutated`` -> ``ras_braf``."""
-    name, separator, _ = column.rpartition(LEVEL)
-    # ">=4" and the like are part of a name, not a level.
-    return name if separator and not name.endswith((">", "<")) else column
+    return _FIRST_LEVEL.split(column, maxsplit=1)[0]
 
 
 class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -29,8 +31,8 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     A categorical predictor becomes one 0/1 column for each level but the first (the reference); a skewed one is taken as
     log(1 + x); the rest stay as they are. Columns that do not vary among the training rows are dropped.
 
-    With ``impute`` missing values become the training median (for 0/1 columns the more frequent value) and every predictor with
-    missing training values gains a column ``name=missing``; without it they stay NaN.
+    With ``impute`` missing values become the training median (for 0/1 columns the more frequent value, or one half at a tie)
+    and every predictor with missing training values gains a column ``name=missing``; without it they stay NaN.
 
     Parameters
     ----------
@@ -44,18 +46,19 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit(self, predictors: pd.DataFrame, y: object = None) -> Self:
         """Learn columns, medians and what varies from (n, p) training ``predictors``."""
-        self.feature_names_in_ = np.asarray(predictors.columns, dtype=object)
+        names = [str(name) for name in predictors.columns]
+        self.feature_names_in_ = np.asarray(names, dtype=object)
         self.levels_: dict[str, tuple[str, ...]] = {
-            name: tuple(map(str, predictors[name].cat.categories)) for name in predictors if predictors[name].dtype == "category"
+            name: tuple(map(str, predictors[name].cat.categories)) for name in names if predictors[name].dtype == "category"
         }
-        self.with_missing_: list[str] = [name for name in predictors if self.impute and predictors[name].isna().any()]
+        self.with_missing_: list[str] = [name for name in names if self.impute and predictors[name].isna().any()]
         encoded = self._encode(predictors)
         observed = encoded.loc[:, encoded.notna().any()]
-        self.columns_: list[str] = list(observed.columns)
+        self.columns_: list[str] = list(map(str, observed.columns))
         if self.impute and self.columns_:
             self.imputer_ = SimpleImputer(strategy="median").fit(observed.to_numpy())
         filled = self._fill(encoded)
-        self.columns_out_: list[str] = [c for c in filled if filled[c].nunique(dropna=True) > 1]
+        self.columns_out_: list[str] = [str(c) for c in filled if filled[c].nunique(dropna=True) > 1]  # noqa: PD101 - NaN stays out
         return self
 
     def transform(self, predictors: pd.DataFrame) -> pd.DataFrame:
@@ -64,6 +67,9 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         absent = set(self.feature_names_in_) - set(predictors.columns)
         if absent:
             raise ValueError(f"predictors are missing: {', '.join(sorted(absent))}")
+        for name, levels in self.levels_.items():
+            if not predictors[name].dropna().isin(levels).all():
+                raise ValueError(f"{name}: a level that the training patients' factor does not have; levels: {', '.join(levels)}")
         return self._fill(self._encode(predictors))[self.columns_out_]
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
@@ -88,10 +94,11 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         observed = encoded[self.columns_]
         if not self.impute or not self.columns_:
             return observed
-        indicators: dict[str, npt.NDArray[np.float64]] = {}
+        indicators: dict[str, pd.Series] = {}
         for name in self.with_missing_:
-            first = next((c for c in encoded if factor_of(c) == name), None)
+            first = next((c for c in map(str, encoded.columns) if factor_of(c) == name), None)
             if first is not None:
-                indicators[f"{name}{MISSING}"] = encoded[first].isna().to_numpy(dtype=np.float64)
-        filled = pd.DataFrame(self.imputer_.transform(observed.to_numpy()), columns=self.columns_, index=encoded.index)
+                indicators[f"{name}{MISSING}"] = encoded[first].isna().astype("float64")
+        numbers = self.imputer_.transform(observed.to_numpy())
+        filled = pd.DataFrame(numbers, columns=self.columns_, index=encoded.index)
         return filled.assign(**indicators)

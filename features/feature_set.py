@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -78,9 +79,13 @@ def build_predictors(cohort: Cohort, population: str, feature_set: FeatureSet) -
     withheld = cohort.withheld(population)
     features = feature_set.select(cohort.variables)
     refuse_later(features, feature_set, cohort.variables)
+    repeated = sorted(name for name, count in Counter(f.name for f in features).items() if count > 1)
+    if repeated:
+        raise CohortError(f"feature set {feature_set.name} has two features of one name: {', '.join(repeated)}")
     usable = [f for f in features if set(f.inputs) <= set(frame.columns) and not withheld & set(f.inputs)]
     # A variable that the cohort never records carries nothing.
     columns = {f.name: _column(f, frame) for f in usable if frame[list(f.inputs)].notna().any().all()}
+    columns = {name: column for name, column in columns.items() if column.notna().any()}
     if not columns:
         raise CohortError(f"cohort {cohort.name} holds no predictor of the feature set {feature_set.name}")
     skewed = frozenset(f.name for f in usable if f.skewed and f.name in columns)
@@ -89,6 +94,9 @@ def build_predictors(cohort: Cohort, population: str, feature_set: FeatureSet) -
 
 def refuse_later(features: tuple[Feature, ...], feature_set: FeatureSet, variables: Mapping[str, Variable]) -> None:
     """Raise ``KnownTooLate`` if any feature is known later than the feature set's time, or is no predictor at all."""
+    no_predictor = [f.name for f in features if any(variables[name].kind == "identifier" for name in f.inputs)]
+    if no_predictor:
+        raise KnownTooLate(f"feature set {feature_set.name} predicts with an identifier: {', '.join(no_predictor)}. Take it out")
     late = [
         f"{f.name} ({f.known_at(variables).label})"
         for f in features

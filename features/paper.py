@@ -66,7 +66,7 @@ PAPER_FEATURES: tuple[Feature, ...] = (
 )
 
 
-def _select(variables: Mapping[str, Variable]) -> tuple[Feature, ...]:
+def _select(_variables: Mapping[str, Variable]) -> tuple[Feature, ...]:
     return PAPER_FEATURES
 
 

@@ -11,38 +11,36 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
-from prefect.states import Completed, State
-from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.states import Completed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cohort.load import load_cohort
-from cohort.types import EVIDENCE_LABELS, Cohort
+from cohort.types import Cohort
 from evaluation.leak_audit import LeakSuspected, too_good_predictors
 from evaluation.tables import Cell
 from features.feature_set import build_predictors
 from features.registry import FEATURE_SETS
 from flows.cell_store import CellStore, code_digest, library_versions
+from flows.cell_work import CellWork
 from flows.compute import ComputePool
 from flows.config import BenchmarkConfig
 from flows.environment import tracking_uri, workspace
 from flows.leaderboard_view import artifact_rows
 from flows.outputs import Outputs, write_outputs
-from flows.plan import Fit, Plan, make_plan
+from flows.plan import Plan, make_plan
 from flows.progress import BenchmarkProgress
 from flows.run_directory import RunDirectory
-from flows.tracking import MlflowWriter, benchmark_items, cell_items
-from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell, finished_evaluation, fit_key, run_evaluation, run_fit
-from models.registry import MODELS
-
-#: Cost of evaluating a cell, in the unit of :attr:`models.risk_model.ModelSpec.relative_cost`.
-_EVALUATION_COST = 0.5
+from flows.tracking import MlflowWriter, benchmark_items
+from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +56,15 @@ class BenchmarkResult:
     reused: int
 
 
+#: The threads only wait for the pool; `in_order` bounds how many do.
+_WAITING_THREADS = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=64))
+
+
 @flow(
     name="benchmark",
     description="Compare models of early relapse after resection of colorectal liver metastases, on equal terms.",
     flow_run_name="{config.cohort}-{config.preset}",
-    task_runner=ThreadPoolTaskRunner(max_workers=64),  # the threads only wait; `in_order` bounds how many do
+    task_runner=_WAITING_THREADS,
     persist_result=False,
 )
 def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  # noqa: B008 (frozen)
@@ -71,14 +73,14 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
     cohort = load_and_check(config)
     plan = plan_cells(config, cohort)
     warnings = audit_leaks(config, cohort)
-    with closing(open_run(config, cohort)) as run:
+    with ComputePool(config.n_workers, cohort) as pool, closing(open_run(config, cohort)) as run:
         writer = MlflowWriter(tracking_uri(), workspace() / "mlruns" / "artifacts")
         run.update(mlflow_run_id=writer.start(cohort, run.name, config.science(), run.state.get("mlflow_run_id")))
         try:
             store = CellStore(workspace() / "runs" / ".fits")
-            keys = {fit: fit_key(store, fit, config, cohort.digest) for fit in plan.fits}
-            evaluated, reused = train_and_evaluate(config, cohort, plan, run, writer, store, keys)
-            outputs = write_outputs(config, cohort, plan, run, evaluated, warnings, store, keys, time.monotonic() - started)
+            work = CellWork(config, cohort, plan, run.path / "cells", store, fresh=config.fresh and not run.resumed)
+            evaluated, reused = do_cells(work, pool, writer, at_once=config.n_workers + 1)
+            outputs = write_outputs(config, cohort, work, run, evaluated, warnings, time.monotonic() - started)
             writer.finish(benchmark_items(outputs.leaderboard, outputs.files))
             publish_leaderboard(outputs, cohort)
         except BaseException:
@@ -87,8 +89,8 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
             raise
         run.complete()
     statuses = outputs.leaderboard["status"].value_counts()
-    counts = [int(statuses.get(status, 0)) for status in ("completed", "failed", "skipped")]
-    return BenchmarkResult(run.name, run.path, outputs.leaderboard, *counts, reused)
+    completed, failed, skipped = (int(statuses.get(status, 0)) for status in ("completed", "failed", "skipped"))
+    return BenchmarkResult(run.name, run.path, outputs.leaderboard, completed, failed, skipped, reused)
 
 
 @task(name="load-and-check-cohort", cache_policy=NO_CACHE)
@@ -97,8 +99,8 @@ def load_and_check(config: BenchmarkConfig) -> Cohort:
     cohort = load_cohort(config.cohort, config.data)
     outcome = cohort.outcome("dfs")
     get_run_logger().info(
-        "%s: %d patients, %d events within 6 months, %d within 12 (%s)",
-        *(cohort.name, len(cohort), outcome.events_by(6), outcome.events_by(12), EVIDENCE_LABELS[cohort.evidence]),
+        "%s; %d patients, %d events within 6 months, %d within 12",
+        *(cohort.caption, len(cohort), outcome.events_by(6), outcome.events_by(12)),
     )
     return cohort
 
@@ -130,9 +132,9 @@ def audit_leaks(config: BenchmarkConfig, cohort: Cohort) -> tuple[str, ...]:
 
 
 @task(name="cell", task_run_name="{name}", cache_policy=NO_CACHE)
-def run_cell(name: str, work: Callable[[], tuple[EvaluatedCell, bool]]) -> State[EvaluatedCell]:
+def run_cell(name: str, do: Callable[[], tuple[EvaluatedCell, bool]]) -> State[EvaluatedCell]:
     """Fit (unless the fit is in the store) and evaluate one cell, in a worker process."""
-    evaluated, reused = work()
+    evaluated, reused = do()
     if reused:
         return Completed(name="Cached", message="finished by an earlier run", data=evaluated)
     return Completed(message=f"{evaluated.result.status} {evaluated.result.note}".strip(), data=evaluated)
@@ -141,7 +143,7 @@ def run_cell(name: str, work: Callable[[], tuple[EvaluatedCell, bool]]) -> State
 @task(name="publish-leaderboard", cache_policy=NO_CACHE)
 def publish_leaderboard(outputs: Outputs, cohort: Cohort) -> None:
     """The leaderboard as a Prefect artifact: aggregates only."""
-    note = f"{cohort.title} ({EVIDENCE_LABELS[cohort.evidence]}). Estimates with 95 % intervals at the endpoint's last horizon."
+    note = f"{cohort.caption}. Estimates with 95 % intervals at the endpoint's last horizon."
     create_table_artifact(artifact_rows(outputs.leaderboard), key="leaderboard", description=note)
 
 
@@ -154,61 +156,30 @@ def open_run(config: BenchmarkConfig, cohort: Cohort) -> RunDirectory:
     return run
 
 
-def train_and_evaluate(
-    config: BenchmarkConfig,
-    cohort: Cohort,
-    plan: Plan,
-    run: RunDirectory,
-    writer: MlflowWriter,
-    store: CellStore,
-    keys: dict[Fit, str],
-) -> tuple[dict[Cell, EvaluatedCell], int]:
-    """Every cell, longest first; each is logged as soon as it is evaluated. Returns them and how many were reused."""
-    store.sweep()
-    if config.fresh and not run.resumed:
-        store.drop(keys.values())
-    held = {fit for fit in plan.fits if store.holds(keys[fit])}
-    cost = {fit: MODELS[fit.model].relative_cost for fit in plan.fits}
-    done = sum(cost[fit] for fit in held)
+def do_cells(work: CellWork, pool: ComputePool, writer: MlflowWriter, at_once: int) -> tuple[dict[Cell, EvaluatedCell], int]:
+    """Every cell, each logged as soon as it is evaluated. Returns them and how many were reused."""
     evaluated: dict[Cell, EvaluatedCell] = {}
     reused = 0
-    total = sum(cost.values()) + _EVALUATION_COST * len(plan.cells)
-    with ComputePool(config.n_workers, cohort) as pool, BenchmarkProgress(total, done, "Benchmark") as progress:
-
-        def work(cell: Cell) -> tuple[EvaluatedCell, bool]:
-            """Runs in a thread of Prefect's, which waits for the pool."""
-            fit, folder = plan.cells[cell], run.path / "cells" / cell.name
-            finished = finished_evaluation(folder)
-            if finished is not None:
-                return finished, True
-            if not store.holds(keys[fit]):
-                pool.submit(run_fit, fit, config, store, keys[fit]).result()
-            return pool.submit(run_evaluation, cell, store, keys[fit], config, folder).result(), fit in held
-
-        for cell, result, was_held in in_order(plan, work, config.n_workers + 1):
-            fit = plan.cells[cell]
+    with BenchmarkProgress(work.total_cost, work.cost_held, "Benchmark") as progress:
+        for cell, result, was_held in in_order(work.plan, lambda cell: work.do(cell, pool), at_once):
             evaluated[cell] = result
             reused += was_held
             if not writer.has(cell):
-                key = keys[fit]
-                writer.log_cell(
-                    cell, cell_items(result, fit, store.summary(key), store.predictions(key), cohort, store.model(key))
-                )
-            newly_fitted = fit not in held and cell == plan.cells_of(fit)[0]
-            progress.advance(_EVALUATION_COST + (cost[fit] if newly_fitted else 0.0), cell.name)
+                writer.log_cell(cell, work.items(result))
+            progress.advance(work.cost(cell), cell.name)
     return evaluated, reused
 
 
 def in_order(
-    plan: Plan, work: Callable[[Cell], tuple[EvaluatedCell, bool]], at_once: int
+    plan: Plan, do: Callable[[Cell], tuple[EvaluatedCell, bool]], at_once: int
 ) -> Iterator[tuple[Cell, EvaluatedCell, bool]]:
-    """One Prefect task a cell, at most ``at_once`` under way; cells that share a fit follow the first of them."""
+    """One Prefect task a cell, longest first, at most ``at_once`` under way; cells that share a fit follow the first of them."""
     waiting = deque(plan.cells_of(fit)[0] for fit in plan.fits)
     under_way: dict[PrefectFuture[Any], Cell] = {}
     while waiting or under_way:
         while waiting and len(under_way) < at_once:
             cell = waiting.popleft()
-            under_way[run_cell.submit(cell.name, partial(work, cell))] = cell
+            under_way[run_cell.submit(cell.name, partial(do, cell))] = cell
         future = next(iter(as_completed(list(under_way))))
         cell = under_way.pop(future)
         siblings = plan.cells_of(plan.cells[cell])

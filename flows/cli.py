@@ -30,14 +30,21 @@ def main() -> None:
 def _cohort_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--data", type=click.Path(), help="The cohort's csv, parquet or xlsx file.")(command)
     return click.option(
-        "--cohort", default="reconstructed", show_default=True, help="A shipped contract's name, or the path of a contract (.yaml)."
+        "--cohort",
+        default="reconstructed",
+        show_default=True,
+        help="A shipped contract's name, or the path of a contract (.yaml).",
     )(command)
 
 
 @main.command()
-@click.option("--preset", type=click.Choice(["smoke", "default", "full"]), default="default", show_default=True, help="How much work.")
+@click.option(
+    "--preset", type=click.Choice(["smoke", "default", "full"]), default="default", show_default=True, help="How much work."
+)
 @_cohort_options
-@click.option("--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="YAML with any setting; options win over it.")
+@click.option(
+    "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="YAML with any setting; options win over it."
+)
 @click.option("--population", "populations", multiple=True, help="overall, primary_resected. Repeat for several.")
 @click.option("--endpoint", "endpoints", multiple=True, help="relapse_6m, relapse_12m, dfs, os. Repeat for several.")
 @click.option("--feature-set", "feature_sets", multiple=True, help="baseline, pre_surgery, paper. Repeat for several.")
@@ -74,7 +81,8 @@ def cohort_check(cohort: str, data: str | None) -> None:
         from cohort.load import load_cohort
 
         loaded = load_cohort(cohort, data)
-        click.echo(f"{loaded.title}: {len(loaded)} patients, {len(loaded.frame.columns)} variables, no rule broken. Digest {loaded.digest}.")
+        size = f"{len(loaded)} patients, {len(loaded.frame.columns)} variables"
+        click.echo(f"{loaded.title}: {size}, no rule broken. Digest {loaded.digest}.")
 
 
 @cohort.command("describe")
@@ -155,7 +163,8 @@ def _report(result: BenchmarkResult) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else 140)
     print_leaderboard(result.leaderboard, console)
-    click.echo(f"\n{result.completed} cells completed, {result.failed} failed, {result.skipped} skipped; {result.reused} reused from earlier runs.")
+    counts = f"{result.completed} cells completed, {result.failed} failed, {result.skipped} skipped"
+    click.echo(f"\n{counts}; {result.reused} reused from earlier runs.")
     click.echo(f"Leaderboard  {result.folder / 'leaderboard.csv'}")
     click.echo(f"Report       {result.folder / 'report.html'}")
     uri = tracking_uri()
@@ -180,7 +189,12 @@ class _errors_for_people:  # noqa: N801 (reads as a function)
         if isinstance(error, CohortError):
             _stop(str(error))
         if isinstance(error, ValidationError):
-            _stop("\n".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()))
+            _stop(
+                "\n".join(
+                    f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+                    for e in error.errors()
+                )
+            )
 
 
 def _stop(message: str) -> NoReturn:

@@ -24,6 +24,8 @@ class ComputePool:
         if method == "forkserver":
             context.set_forkserver_preload(["flows.work"])
         self._executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=work.initialise, initargs=(cohort,))
+        for _ in range(n_workers):  # begin importing at once, while the caller does other things
+            self._executor.submit(work.ready)
 
     def __enter__(self) -> Self:
         return self

@@ -84,7 +84,10 @@ class BenchmarkConfig(BaseModel):
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:
-        if all(ENDPOINTS[e].kind == "time" for e in self.endpoints) and set(self.models) <= {"paper_logistic", "xgboost_classifier"}:
+        if all(ENDPOINTS[e].kind == "time" for e in self.endpoints) and set(self.models) <= {
+            "paper_logistic",
+            "xgboost_classifier",
+        }:
             raise ValueError("classifiers answer relapse_6m and relapse_12m only; add one of them, or a survival model")
         return self
 

@@ -76,9 +76,17 @@ def summary(done: pd.DataFrame) -> str:
 
 def _table(title: str, rows: pd.DataFrame) -> Table:
     first = rows.iloc[0]
-    caption = f"{first['n_events']:.0f} events in {first['n']:.0f} patients by {first['horizon_months']:g} months; {summary(rows)}"
+    caption = (
+        f"{first['n_events']:.0f} events in {first['n']:.0f} patients by {first['horizon_months']:g} months; {summary(rows)}"
+    )
     table = Table(
-        title=title, title_justify="left", title_style="bold", caption=caption, caption_justify="left", box=SIMPLE_HEAD, pad_edge=False
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption=caption,
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     for column in ("Model", "Features"):
         table.add_column(column)

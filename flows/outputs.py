@@ -17,9 +17,10 @@ from cohort.types import Cohort
 from evaluation.report import ReportData, write_report
 from evaluation.tables import Cell, leaderboard, metrics_table
 from flows.cell_store import CellStore, code_digest
+from flows.cell_work import CellWork
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
-from flows.plan import Fit, Plan
+from flows.plan import Plan
 from flows.run_directory import RunDirectory
 from flows.work import EvaluatedCell
 
@@ -38,22 +39,21 @@ class Outputs:
 def write_outputs(
     config: BenchmarkConfig,
     cohort: Cohort,
-    plan: Plan,
+    work: CellWork,
     run: RunDirectory,
     evaluated: Mapping[Cell, EvaluatedCell],
     warnings: Sequence[str],
-    store: CellStore,
-    keys: Mapping[Fit, str],
     duration_seconds: float,
 ) -> Outputs:
     """Write all files of a run; each appears whole."""
+    plan = work.plan
     # In the plan's order, not the order of finishing: the same run gives the same file.
     results = [evaluated[cell].result for cell in plan.cells]
     everything = [*results, *plan.skipped]
     board, metrics = leaderboard(everything), metrics_table(results)
     write_atomically(run.path / LEADERBOARD, board.to_csv(index=False))
     write_atomically(run.path / METRICS_FILE, metrics.to_csv(index=False))
-    _gather_predictions(run.path / PREDICTIONS, [keys[fit] for fit in plan.fits], store)
+    _gather_predictions(run.path / PREDICTIONS, [work.keys[fit] for fit in plan.fits], work.store)
     failed = [f"{r.cell.name}: {r.note}" for r in results if r.status == "failed"]
     report = ReportData(
         cohort_title=cohort.title,
@@ -64,12 +64,14 @@ def write_outputs(
         description=describe(cohort),
         leaderboard=board,
         metrics=metrics,
-        settings=config.model_dump(mode="json"),
+        settings={"preset": config.preset, **config.science(), "cohort": cohort.name},  # never the path of a contract
         provenance=provenance(run, duration_seconds),
         warnings=(*warnings, *failed),
         skipped=_reasons(plan),
         cell_figures={
-            (c.population, c.endpoint, c.feature_set, c.model): png for c, e in evaluated.items() if (png := e.figure_png) is not None
+            (c.population, c.endpoint, c.feature_set, c.model): png
+            for c, e in evaluated.items()
+            if (png := e.figure_png) is not None
         },
     )
     write_report(report, run.path / REPORT)
@@ -110,4 +112,6 @@ def _reasons(plan: Plan) -> tuple[str, ...]:
     by_reason: dict[str, list[str]] = {}
     for result in plan.skipped:
         by_reason.setdefault(result.note, []).append(result.cell.name)
-    return tuple(f"{len(names)} cells ({names[0]}{', …' if len(names) > 1 else ''}): {reason}" for reason, names in by_reason.items())
+    return tuple(
+        f"{len(names)} cells ({names[0]}{', …' if len(names) > 1 else ''}): {reason}" for reason, names in by_reason.items()
+    )

@@ -42,7 +42,10 @@ class Plan:
 
 
 def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
-    """All cells of the configuration. Raises ``CohortError`` where none can be run at all, ``KnownTooLate`` for a late predictor."""
+    """All cells of the configuration.
+
+    Raises ``CohortError`` where none can be run at all, and ``KnownTooLate`` for a predictor known too late.
+    """
     cells: dict[Cell, Fit] = {}
     skipped: list[CellResult] = []
     for population in config.populations:
@@ -60,9 +63,8 @@ def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
     if not cells:
         reasons = "; ".join(dict.fromkeys(s.note for s in skipped)) or "no model answers these endpoints"
         raise CohortError(f"nothing can be run on cohort {cohort.name}: {reasons}")
-    done = {cell for cell in cells}
     fits = sorted(dict.fromkeys(cells.values()), key=lambda fit: -MODELS[fit.model].relative_cost)
-    return Plan(tuple(fits), cells, tuple(s for s in dict.fromkeys(skipped) if s.cell not in done))
+    return Plan(tuple(fits), cells, tuple(s for s in dict.fromkeys(skipped) if s.cell not in cells))
 
 
 def horizons_of(trained_on: str, outcome: Outcome) -> tuple[float, ...]:

@@ -27,13 +27,20 @@ class BenchmarkProgress:
         self._started = self._last_line = time.monotonic()
         self._bar: Progress | None = None
         if sys.stderr.isatty():
-            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), TextColumn("{task.fields[left]}"))
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}"),
+            )
             self._bar = Progress(*columns, console=Console(stderr=True), refresh_per_second=4)
 
     def __enter__(self) -> Self:
         if self._bar:
             self._bar.start()
-            self._task = self._bar.add_task(self._description, total=self._total, completed=self._done, left="")
+            self._task = self._bar.add_task(self._description, total=self._total, left="")
+            self._bar.update(self._task, completed=self._done)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -48,7 +55,9 @@ class BenchmarkProgress:
                 self._bar.update(self._task, completed=self._done, left=left)
             elif time.monotonic() - self._last_line > _LINE_EVERY_SECONDS or self._done >= self._total:
                 self._last_line = time.monotonic()
-                print(f"{self._description}: {self._done / self._total:4.0%}  {left}  (last: {name})", file=sys.stderr, flush=True)
+                line = f"{self._description}: {self._done / self._total:4.0%}  {left}  (last: {name})\n"
+                sys.stderr.write(line)
+                sys.stderr.flush()
 
     def _left(self) -> str:
         gained = self._done - self._skipped

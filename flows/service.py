@@ -56,7 +56,9 @@ class Service:
 
     def __init__(self, host: str, prefect_port: int, mlflow_port: int) -> None:
         if host not in _LOOPBACK:
-            raise ServiceError(f"--host {host}: the UIs have no password, so they are served on loopback only ({', '.join(_LOOPBACK)})")
+            raise ServiceError(
+                f"--host {host}: the UIs have no password, so they are served on loopback only ({', '.join(_LOOPBACK)})"
+            )
         self._host, self._prefect_port, self._mlflow_port = host, prefect_port, mlflow_port
         self._root = workspace()
         self._logs = self._root / "runs" / "service"
@@ -97,12 +99,19 @@ class Service:
         host = ["--host", self._host]
         self._launch("prefect-server", "prefect", ["server", "start", *host, "--port", str(self._prefect_port)])
         if self._own_mlflow:
-            store = ["--backend-store-uri", tracking_uri(), "--default-artifact-root", (self._root / "mlruns" / "artifacts").as_uri()]
+            store = [
+                "--backend-store-uri",
+                tracking_uri(),
+                "--default-artifact-root",
+                (self._root / "mlruns" / "artifacts").as_uri(),
+            ]
             self._launch("mlflow", "mlflow", ["server", *store, *host, "--port", str(self._mlflow_port), "--workers", "1"])
         self._wait_for(f"{self.prefect_url}/api/health", "prefect-server")
         self._call("work-pool", "prefect", ["work-pool", "create", WORK_POOL, "--type", "process", "--overwrite"])
         self._call("deploy", "prefect", ["--no-prompt", "deploy", "--all"])
-        self._launch("prefect-worker", "prefect", ["worker", "start", "--pool", WORK_POOL, "--name", f"crlm-{socket.gethostname()}"])
+        self._launch(
+            "prefect-worker", "prefect", ["worker", "start", "--pool", WORK_POOL, "--name", f"crlm-{socket.gethostname()}"]
+        )
         if self._own_mlflow:
             self._wait_for(f"{self.mlflow_url}/health", "mlflow")
 

@@ -5,6 +5,7 @@ Every call names its run id: MLflow's active-run stack is thread-local and nests
 
 from __future__ import annotations
 
+import getpass
 import json
 import logging
 import time
@@ -21,19 +22,18 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE, MLFLOW_USER
 
 from cohort.dictionary import Variable
 from cohort.types import EVIDENCE_LABELS, Cohort
 from evaluation.predictions import NO_FEATURES
 from evaluation.tables import Cell, CellResult
-
 from features.registry import FEATURE_SETS
 from flows.cell_store import FitSummary, code_digest
 from flows.plan import Fit
 from flows.work import EvaluatedCell
 from models.procedure import FittedProcedure
 
-_PARENT = "mlflow.parentRunId"
 _NOTE = "mlflow.note.content"
 _MAX_PARAM = 5_900  # MLflow refuses values of 6,000 characters and more
 
@@ -131,9 +131,11 @@ def cell_items(
 def benchmark_items(leaderboard: pd.DataFrame, files: Iterable[Path]) -> Iterator[Item]:
     """What is logged of the whole benchmark: its files, how the cells ended, and the highest AUC of each question."""
     yield from (Files(path) for path in files)
-    yield Metrics({f"cells/{status}": count for status, count in leaderboard["status"].value_counts().items()})
+    yield Metrics({f"cells/{status}": float(count) for status, count in leaderboard["status"].value_counts().items()})
     best = leaderboard.groupby(["population", "endpoint"])["auc"].max()
-    yield Metrics({f"highest_auc/{population}_{endpoint}": value for (population, endpoint), value in best.items()})
+    yield Metrics(
+        {f"highest_auc/{'_'.join(map(str, question))}": value for question, value in zip(best.index, best, strict=True)}
+    )
 
 
 def cohort_tags(cohort: Cohort) -> dict[str, str]:
@@ -142,12 +144,15 @@ def cohort_tags(cohort: Cohort) -> dict[str, str]:
         "cohort_digest": cohort.digest,
         "evidence": EVIDENCE_LABELS[cohort.evidence],
         "code_version": code_digest(),
+        MLFLOW_SOURCE_NAME: "crlm benchmark",
+        MLFLOW_SOURCE_TYPE: "LOCAL",
+        MLFLOW_USER: getpass.getuser(),
     }
 
 
 def _describe(result: CellResult, cohort: Cohort) -> str:
     note = f"\n\n{result.note}" if result.note else ""
-    return f"**{result.cell.name}** on {cohort.title} ({EVIDENCE_LABELS[cohort.evidence]}).{note}"
+    return f"**{result.cell.name}**\n\n{cohort.caption}.{note}"
 
 
 # ---- the writer ----------------------------------------------------------------------------------------------------------
@@ -157,7 +162,10 @@ class MlflowWriter:
     """Writes the items of one benchmark: a parent run, and a child run for each cell."""
 
     def __init__(self, tracking_uri: str, artifacts: Path) -> None:
-        for name in ("mlflow", "alembic"):  # their warnings speak of what is meant here: pickled models, a package installed in place
+        for name in (
+            "mlflow",
+            "alembic",
+        ):  # their warnings speak of what is meant here: pickled models, a package installed in place
             logging.getLogger(name).setLevel(logging.ERROR)
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +183,7 @@ class MlflowWriter:
         else:
             tags = {**cohort_tags(cohort), "kind": "benchmark", "status": "running"}
             parent = self._client.create_run(self._experiment, run_name=run_name, tags=tags).info.run_id
-            self.write(parent, [Params(params), UsedCohort(cohort), Tags({_NOTE: f"{cohort.title}: {EVIDENCE_LABELS[cohort.evidence]}."})])
+            self.write(parent, [Params(params), UsedCohort(cohort), Tags({_NOTE: f"{cohort.caption}."})])
         self._parent, self._cohort = parent, cohort
         self._logged = self._take_stock()
         return parent
@@ -187,7 +195,13 @@ class MlflowWriter:
     def log_cell(self, cell: Cell, items: Iterable[Item]) -> None:
         """A child run named and tagged so that the UI's table, charts and comparisons are useful at once."""
         name = f"{cell.model} · {cell.feature_set} · {cell.endpoint} · {cell.population}"
-        tags = {**cohort_tags(self._cohort), **cell.__dict__, "kind": "cell", "cell": cell.name, _PARENT: self._parent}
+        tags = {
+            **cohort_tags(self._cohort),
+            **cell.__dict__,
+            "kind": "cell",
+            "cell": cell.name,
+            MLFLOW_PARENT_RUN_ID: self._parent,
+        }
         run_id = self._client.create_run(self._experiment, run_name=name, tags=tags).info.run_id
         try:
             self.write(run_id, [Params(cell.__dict__), *items])
@@ -275,8 +289,8 @@ class MlflowWriter:
         if known is not None:
             return str(known.experiment_id)
         location = (self._artifacts / name).as_uri() if self._artifacts is not None else None
-        note = f"Benchmarks on {cohort.title}: {EVIDENCE_LABELS[cohort.evidence]}."
-        return str(self._client.create_experiment(name, artifact_location=location, tags={_NOTE: note}))
+        tags = {_NOTE: f"{cohort.caption}.", "mlflow.experimentKind": "custom_model_development"}
+        return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
 
     def _exists(self, run_id: str) -> bool:
         try:
@@ -290,7 +304,7 @@ class MlflowWriter:
         token: str | None = None
         while True:
             page = self._client.search_runs(
-                [self._experiment], f"tags.`{_PARENT}` = '{self._parent}'", max_results=1000, page_token=token
+                [self._experiment], f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{self._parent}'", max_results=1000, page_token=token
             )
             for run in page:
                 if run.info.status == "FINISHED":
@@ -305,7 +319,13 @@ class MlflowWriter:
 
 
 def _param(value: Any) -> str:
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = (
+        ", ".join(map(str, value))
+        if isinstance(value, list | tuple)
+        else f"{value:.6g}"
+        if isinstance(value, float)
+        else str(value)
+    )
     return text[:_MAX_PARAM]
 
 
@@ -322,7 +342,8 @@ class RiskPredictor(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         """(n, horizons) risks between 0 and 1, named ``risk_6m`` and so on."""
         predictors = self._predictors(model_input)
         return pd.DataFrame(
-            {_risk_column(h): self.procedure.risk_at(predictors, h) for h in self.procedure.horizons_months}, index=model_input.index
+            {_risk_column(h): self.procedure.risk_at(predictors, h) for h in self.procedure.horizons_months},
+            index=model_input.index,
         )
 
     def _predictors(self, table: pd.DataFrame) -> pd.DataFrame:
@@ -335,9 +356,15 @@ class RiskPredictor(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
             unknown = raw.notna() & ~raw.isin(levels) if levels else raw.isna() & False
             if unknown.any():
                 raise ValueError(f"{name}: {int(unknown.sum())} values are none of its levels ({', '.join(levels)})")
-            columns[name] = pd.Series(pd.Categorical(raw, categories=list(levels)), index=raw.index) if levels else raw.astype("float64")
+            columns[name] = (
+                pd.Series(pd.Categorical(raw, categories=list(levels)), index=raw.index) if levels else raw.astype("float64")
+            )
         frame = pd.DataFrame(columns)
-        features = [f for f in FEATURE_SETS[self.fit.feature_set].select(self.variables) if f.name in self.procedure.encoder.feature_names_in_]
+        features = [
+            f
+            for f in FEATURE_SETS[self.fit.feature_set].select(self.variables)
+            if f.name in self.procedure.encoder.feature_names_in_
+        ]
         return pd.DataFrame({f.name: frame[f.name] if f.compute is None else f.compute(frame) for f in features})
 
 

@@ -64,6 +64,10 @@ def initialise(cohort: Cohort) -> None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
+def ready() -> None:
+    """Nothing: by the time it returns the worker has imported everything."""
+
+
 def _end_with(sentinel: Any) -> None:
     connection.wait([sentinel])
     os._exit(1)
@@ -92,7 +96,7 @@ def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> st
     fitted = None
     try:
         fitted = procedure.fit(predictors, outcome, config.seed)
-    except Exception as error:  # kept as a row: the cross-validated result stands without the final model
+    except Exception as error:  # noqa: BLE001 (kept as a row: the cross-validated result stands without the final model)
         failures.append(f"fit on all patients: {type(error).__name__}: {error}")
     predictions = _label(validated.predictions, fit, patients, outcome)
     counted = Counter(validated.notes)
@@ -142,7 +146,11 @@ def _draw(cell: Cell, predictions: pd.DataFrame, folder: Path) -> None:
     if horizon not in set(predictions["horizon_months"]):
         return
     at = at_horizon(predictions, horizon, endpoint.tau_months)
-    roc, calibration, groups = roc_curve(at), calibration_curve(at), risk_group_curves(at)
+    try:
+        roc, calibration, groups = roc_curve(at), calibration_curve(at), risk_group_curves(at)
+    except ValueError as error:  # too few events in the folds for a curve
+        (folder / "no_curves.txt").write_text(f"{error}\n", encoding="utf-8")
+        return
     for name, curve in (("roc", roc), ("calibration", calibration), ("risk_groups", groups)):
         curve.to_csv(folder / f"{name}.csv", index=False)
     title = f"{MODELS[cell.model].label} · {cell.feature_set} · {endpoint.label}"

@@ -34,6 +34,10 @@ def search_boosting(trial: optuna.Trial) -> Params:
 
 
 def booster_settings(params: Params, seed: int, objective: str) -> tuple[dict[str, Any], int]:
-    """Settings for ``xgboost.train`` and the number of rounds. One thread: at this size a second one makes it four times slower."""
+    """Settings for ``xgboost.train`` and the number of rounds.
+
+    One thread: at this size a second one makes it four times slower.
+    """
     settings = {k: v for k, v in params.items() if k != "n_rounds"}
-    return {**settings, "objective": objective, "seed": seed, "nthread": 1, "tree_method": "hist", "verbosity": 0}, params["n_rounds"]
+    settings |= {"objective": objective, "seed": seed, "nthread": 1, "tree_method": "hist", "verbosity": 0}
+    return settings, params["n_rounds"]

@@ -64,7 +64,7 @@ def horizon_weights(outcome: Outcome, horizon_months: float, weights: FloatArray
     """(B, n) inverse-probability-of-censoring weights at a horizon (Graf et al. 1999), times the patient weights.
 
     With G the Kaplan-Meier survival of censoring among the same patients: an event at T by the horizon weighs 1 / G(T-), a
-    patient event-free past it 1 / G(horizon), one censored before it 0. Without censoring before the horizon all weigh 1.
+    patient event-free up to it 1 / G(horizon-), one censored before it 0. Without censoring before the horizon all weigh 1.
     """
     weights = np.ones((1, len(outcome))) if weights is None else np.atleast_2d(weights)
     status = outcome.status_at(horizon_months)

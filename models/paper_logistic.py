@@ -17,7 +17,9 @@ from models.two_stage import complete, screen, selection_note
 
 def _fit_logistic(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray, float]:
     """Coefficients and standard errors of x's columns, and the intercept. ``outcome.event`` is the status at the horizon."""
-    design = np.column_stack([np.ones(len(x)), x])
+    # Centred, so that a column that is constant among these patients gets no share of the intercept.
+    centre = x.mean(axis=0)
+    design = np.column_stack([np.ones(len(x)), x - centre])
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         # A separated level (BRAF: 6 patients) ends at a large coefficient with a larger standard error, as R's glm does.
         warnings.simplefilter("ignore", PerfectSeparationWarning)
@@ -25,8 +27,9 @@ def _fit_logistic(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArr
         warnings.simplefilter("ignore", RuntimeWarning)
         # Forms of one variable can be collinear; the fitted risks are the same whichever of them carries the coefficient.
         warnings.simplefilter("ignore", SingularMatrixWarning)
-        fit = sm.GLM(outcome.event.astype(np.float64), design, family=sm.families.Binomial()).fit(maxiter=25)
-    return np.asarray(fit.params[1:]), np.asarray(fit.bse[1:]), float(fit.params[0])
+        fit = sm.GLM(outcome.event.astype(np.float64), design, family=sm.families.Binomial()).fit(maxiter=25, tol=1e-10)
+    coefficients = np.asarray(fit.params[1:], dtype=np.float64)
+    return coefficients, np.asarray(fit.bse[1:]), float(fit.params[0] - centre @ coefficients)
 
 
 class PaperLogistic:

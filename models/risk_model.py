@@ -56,7 +56,7 @@ class ModelSpec:
     relative_cost: float = 1.0
 
     def trains_on(self, endpoint: Endpoint) -> str | None:
-        """Name of the endpoint a cell of ``endpoint`` is trained on: itself, the time to event, or None where it cannot compete."""
+        """Endpoint that a cell of ``endpoint`` is trained on: itself, the time to event, or None where it cannot compete."""
         if self.answers == "horizon":
             return endpoint.name if endpoint.kind == "binary" else None
         return endpoint.source

@@ -22,4 +22,4 @@ def risk_from_curves(model: Any, x: pd.DataFrame, horizon_months: float) -> Floa
     steps = int(np.searchsorted(model.unique_times_, horizon_months, side="right"))
     if steps == 0:
         return np.zeros(len(x))
-    return np.clip(1.0 - survival[:, steps - 1], 0.0, 1.0)
+    return np.asarray(np.clip(1.0 - survival[:, steps - 1], 0.0, 1.0), dtype=np.float64)

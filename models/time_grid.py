@@ -1,4 +1,4 @@
-"""Event times on a grid: a forest that keeps a curve in every leaf is then 3 times faster and 25 times smaller, equally accurate."""
+"""Event times on a grid: a forest that keeps a curve in every leaf is then 3 times faster, 25 times smaller, equally accurate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from cohort.types import FloatArray, Outcome
 
 
 def time_grid(outcome: Outcome, horizons_months: tuple[float, ...], size: int = 32) -> FloatArray:
-    """Ascending grid of event-time quantiles that holds every horizon and ends at the last event."""
+    """Ascending grid of event-time quantiles that holds every horizon and ends at the last event, or at a later horizon.
+
+    Raises ``ValueError`` where no event was seen.
+    """
+    if not outcome.event.any():
+        raise ValueError("no event was seen, so there are no event times to put on a grid")
     quantiles = np.quantile(outcome.time_months[outcome.event], np.linspace(0, 1, size))
     return np.unique(np.concatenate([quantiles, horizons_months]))
 

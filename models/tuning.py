@@ -6,7 +6,7 @@ A proper score of the very quantity that is predicted, so that tuning cannot buy
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import optuna
@@ -58,7 +58,7 @@ def tune(
     folds = [
         _encode_fold(spec, predictors, outcome, train, test)
         for train, test in StratifiedKFold(tuning.n_folds, shuffle=True, random_state=seed).split(
-            np.zeros(len(outcome)), _strata(outcome, horizons_months)
+            np.zeros(len(outcome)), _strata(outcome, horizons_months, smallest=tuning.n_folds)
         )
     ]
 
@@ -79,7 +79,7 @@ def tune(
         study.optimize(loss, n_trials=tuning.n_trials)
     finally:
         optuna.logging.set_verbosity(previous)
-    return dict(search(optuna.trial.FixedTrial(study.best_params)))
+    return dict(search(cast("optuna.Trial", optuna.trial.FixedTrial(study.best_params))))
 
 
 def _encode_fold(spec: ModelSpec, predictors: Predictors, outcome: Outcome, train: IntArray, test: IntArray) -> _InnerFold:
@@ -92,6 +92,16 @@ def _encode_fold(spec: ModelSpec, predictors: Predictors, outcome: Outcome, trai
     )
 
 
-def _strata(outcome: Outcome, horizons_months: tuple[float, ...]) -> IntArray:
-    """Patients by the horizons their status falls between, so that every fold holds events."""
-    return np.asarray(sum((outcome.status_at(h) == 1).astype(np.intp) for h in horizons_months))
+def _strata(outcome: Outcome, horizons_months: tuple[float, ...], smallest: int) -> IntArray:
+    """Patients by the horizons their status falls between, so that every fold holds events.
+
+    A group smaller than ``smallest`` joins the next, or the last the one before: it could not be in every fold.
+    """
+    group = np.asarray(sum((outcome.status_at(h) == 1).astype(np.intp) for h in horizons_months))
+    for small in range(len(horizons_months)):
+        if 0 < np.sum(group == small) < smallest:
+            group[group == small] = small + 1
+    last = len(horizons_months)
+    if 0 < np.sum(group == last) < smallest:
+        group[group == last] = group[group < last].max(initial=last - 1)
+    return group

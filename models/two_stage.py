@@ -1,7 +1,7 @@
 """The paper's two-stage procedure, shared by its logistic and its Cox form.
 
-Stage one fits every predictor alone, on the patients in whom it is known; a factor enters stage two when the Wald P of any of its levels is
-at most 0.10. Stage two is one regression on all that entered, on the patients complete in it.
+Stage one fits every predictor alone, on the patients in whom it is known; a factor enters stage two when the Wald P of any of
+its levels is at most 0.10. Stage two is one regression on all that entered, on the patients complete in it.
 Source: Moretto et al. 2024, Statistical analyses; complete cases as Tables 2 and 3 imply.
 """
 
@@ -49,7 +49,7 @@ def screen(x: pd.DataFrame, outcome: Outcome, fit: FitRegression, entry_p: float
     entered: list[str] = []
     for columns in factors(list(x.columns)).values():
         values, known = complete(x[columns], outcome)
-        varying = values.std(axis=0) > 0 if len(values) else np.zeros(len(columns), dtype=bool)
+        varying = np.ptp(values, axis=0) > 0 if len(values) else np.zeros(len(columns), dtype=bool)
         if not varying.any() or not known.event.any():
             continue
         p_values = wald_p(*fit(values[:, varying], known))

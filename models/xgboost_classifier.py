@@ -14,7 +14,10 @@ from models.risk_model import ModelSpec, Params
 
 
 class XGBoostClassifier:
-    """Patients censored before the horizon have no status and are left out of training. Missing values go their own way in each tree."""
+    """Patients censored before the horizon have no status and are left out of training.
+
+    Missing values go their own way in each tree.
+    """
 
     def __init__(self, params: Params, seed: int) -> None:
         self.params, self.seed = params, seed

@@ -14,8 +14,8 @@ from evaluation.predictions import HorizonPredictions
 class Metric:
     """One entry of the metric registry.
 
-    compute : (predictions, weights (B, n)) -> (B,) estimates. Weights are how often each patient was drawn; a row of ones gives the
-        estimate itself, so an estimate and its bootstrap come from one formula. NaN where a row allows none.
+    compute : (predictions, weights (B, n)) -> (B,) estimates. Weights are how often each patient was drawn; a row of ones gives
+        the estimate itself, so an estimate and its bootstrap come from one formula. NaN where a row allows none.
     better : ``higher``, ``lower``, or ``target`` (as near ``reference`` as can be).
     reference : the value of a model without information (discrimination), or of perfect calibration.
     needs_variation : whether it means something only where risks differ between patients.

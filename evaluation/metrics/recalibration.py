@@ -57,8 +57,8 @@ def _fit_both(lp: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
         with np.errstate(invalid="ignore", divide="ignore"):
             determinant = h00 * h11 - h01**2
             step = np.stack([h11 * g0 - h01 * g1, h00 * g1 - h01 * g0]) / determinant
-        size = np.abs(step).max(axis=0)
-        step *= np.minimum(1, _LONGEST_STEP / np.maximum(size, 1e-300))
+            size = np.abs(step).max(axis=0)
+            step *= np.minimum(1, _LONGEST_STEP / np.maximum(size, 1e-300))
         a, b = a + step[0], b + step[1]
         if not (size > _TOLERANCE).any():
             break

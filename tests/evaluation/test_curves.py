@@ -84,7 +84,8 @@ def test_roc_rises_from_corner_to_corner() -> None:
     curve = roc_curve(_random(3))
 
     assert (curve.diff().iloc[1:] >= 0).all(axis=None)
-    assert curve.iloc[0].tolist() == [0, 0] and curve.iloc[-1].tolist() == [1, 1]
+    assert curve.iloc[0].tolist() == [0, 0]
+    assert curve.iloc[-1].tolist() == [1, 1]
 
 
 def test_patient_censored_before_the_horizon_is_neither_case_nor_control() -> None:

@@ -1,0 +1,179 @@
+"""Figures draw what the tables say, for every kind of cell, without pyplot."""
+
+from __future__ import annotations
+
+import inspect
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cohort.types import Outcome
+from evaluation import figures
+from evaluation.curves import calibration_curve, risk_group_curves, roc_curve
+from evaluation.predictions import HorizonPredictions
+from evaluation.tables import leaderboard_columns
+
+NAN = float("nan")
+
+
+def _cell_figure(risk: np.ndarray, title: str = "Model", horizon: float = 12.0) -> Figure:
+    time = np.array([2.0, 3, 5, 7, 9, 14, 15, 16, 20, 30])
+    event = np.array([1, 1, 0, 1, 1, 0, 1, 0, 1, 0], dtype=bool)
+    at = HorizonPredictions(horizon, 60.0, Outcome(time, event), risk[:, None], np.zeros((10, 1), dtype=np.int16))
+    return figures.cell_figure(title, roc_curve(at), calibration_curve(at, 2), risk_group_curves(at), horizon)
+
+
+def _board(**changes: object) -> pd.DataFrame:
+    cells = [
+        ("none", "null_model", "completed", 0.5, 0.5, 0.5, NAN, NAN, NAN),
+        ("baseline", "paper_cox", "completed", 0.61, 0.52, 0.7, 0.8, -4.0, 9.0),
+        ("pre_surgery", "xgboost_survival", "completed", 0.93, 0.9, 0.96, 5.0, 4.0, 6.0),
+        ("pre_surgery", "random_survival_forest", "failed", NAN, NAN, NAN, NAN, NAN, NAN),
+    ]
+    rows = []
+    for feature_set, model, status, auc, low, high, slope, slope_low, slope_high in cells:
+        row: dict[str, object] = dict.fromkeys(leaderboard_columns(), NAN)
+        row |= {"population": "overall", "endpoint": "dfs", "feature_set": feature_set, "model": model, "status": status}
+        row |= {"auc": auc, "auc_ci_low": low, "auc_ci_high": high}
+        row |= {"calibration_slope": slope, "calibration_slope_ci_low": slope_low, "calibration_slope_ci_high": slope_high}
+        row |= {"horizon_months": 12.0 if status == "completed" else NAN, "o_e": 1.0, "note": ""}
+        rows.append(row | changes)
+    return pd.DataFrame(rows)
+
+
+def _texts(figure: Figure) -> list[str]:
+    return [t.get_text() for t in (*figure.texts, *(text for axes in figure.axes for text in axes.texts))]
+
+
+def _size(png: bytes) -> tuple[int, int]:
+    return Image.open(io.BytesIO(png)).size
+
+
+def test_cell_figure_has_three_panels() -> None:
+    figure = _cell_figure(np.linspace(0.9, 0.1, 10))
+
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        "Calibration at 12 months",
+        "ROC at 12 months",
+        "Kaplan-Meier by predicted risk",
+    ]
+
+
+def test_numbers_at_risk_are_those_whose_time_is_not_yet_up() -> None:
+    texts = _texts(_cell_figure(np.full(10, 0.4)))
+    start = texts.index("all")
+
+    # Ticks 0, 6, 12, 18, 24; times 2, 3, 5, 7, 9, 14, 15, 16, 20, 30.
+    assert texts[start + 1 : start + 6] == ["10", "7", "5", "2", "1"]
+
+
+def test_one_group_needs_no_legend() -> None:
+    assert _cell_figure(np.full(10, 0.4)).axes[2].get_legend() is None
+    assert _cell_figure(np.linspace(0.9, 0.1, 10)).axes[2].get_legend() is not None
+
+
+def test_risk_groups_differ_in_grey_and_in_line() -> None:
+    lines = [line for line in _cell_figure(np.linspace(0.9, 0.1, 10)).axes[2].lines if not line.get_label().startswith("_")]
+    grey = [float(np.dot(to_rgb(line.get_color()), (0.299, 0.587, 0.114))) for line in lines]
+
+    assert len(lines) == 3
+    assert grey == sorted(grey, reverse=True)
+    assert min(-np.diff(grey)) > 0.15
+
+
+def test_group_not_followed_to_the_horizon_is_named_and_not_drawn() -> None:
+    calibration = pd.DataFrame(
+        [[1, 5, 0.2, 0.3, 0.1, 0.5], [2, 5, 0.6, NAN, NAN, NAN]],
+        columns=["group", "n", "mean_risk", "observed", "ci_low", "ci_high"],
+    )
+    roc = pd.DataFrame({"false_positive_rate": [0.0, 1], "true_positive_rate": [0.0, 1]})
+    groups = pd.DataFrame({"group": "all", "time_months": [0.0, 5], "survival": [1, 0.5], "n_at_risk": [2, 2]})
+    figure = figures.cell_figure("Model", roc, calibration, groups, 12.0)
+
+    assert "1 group(s) not followed to the horizon" in _texts(figure)
+    assert _size(figures.png(figure))[0] > 0
+
+
+def test_the_same_figure_gives_the_same_bytes() -> None:
+    risk = np.linspace(0.9, 0.1, 10)
+
+    assert figures.png(_cell_figure(risk)) == figures.png(_cell_figure(risk))
+
+
+def test_title_with_signs_of_mathematics_is_drawn_as_it_is() -> None:
+    assert _size(figures.png(_cell_figure(np.full(10, 0.4), title="$x_1^{")))[0] > 0
+
+
+def test_background_is_white() -> None:
+    image = Image.open(io.BytesIO(figures.png(_cell_figure(np.linspace(0.9, 0.1, 10))))).convert("RGB")
+
+    assert image.getpixel((0, 0)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("draw", [figures.discrimination_figure, figures.calibration_figure])
+def test_forest_draws_every_kind_of_cell(draw: object) -> None:
+    assert callable(draw)
+    assert _size(figures.png(draw(_board(), "dfs", "overall")))[0] > 0
+
+
+def test_forest_shows_estimate_with_interval_and_says_what_failed() -> None:
+    texts = _texts(figures.discrimination_figure(_board(), "dfs", "overall"))
+
+    assert "0.61 (0.52 to 0.70)" in texts
+    assert "failed" in texts
+
+
+def test_forest_says_what_is_not_estimable() -> None:
+    assert "not estimable" in _texts(figures.calibration_figure(_board(), "dfs", "overall"))
+
+
+def test_forest_says_where_there_is_no_interval() -> None:
+    board = _board(auc_ci_low=NAN, auc_ci_high=NAN)
+
+    assert "0.61 (no interval)" in _texts(figures.discrimination_figure(board, "dfs", "overall"))
+
+
+def test_forest_groups_models_by_feature_set_the_null_model_first() -> None:
+    labels = [t for t in _texts(figures.discrimination_figure(_board(), "dfs", "overall")) if "(" not in t or "model" in t]
+
+    assert labels.index("Null model (Kaplan-Meier)") < labels.index("Known at diagnosis of the metastases")
+    assert labels.index("Known at diagnosis of the metastases") < labels.index("Known the day before surgery")
+
+
+def test_forest_marks_what_lies_beyond_its_axis() -> None:
+    axes = figures.calibration_figure(_board(), "dfs", "overall").axes[0]
+    arrows = [line.get_marker() for line in axes.lines if line.get_marker() in "<>"]
+
+    # -4 to 9 leaves on both sides; 4 to 6 lies beyond on the right.
+    assert sorted(arrows) == ["<", ">", ">"]
+
+
+def test_forest_of_failed_cells_only_is_drawn() -> None:
+    board = _board(status="failed", horizon_months=NAN, auc=NAN)
+
+    assert "All patients" in _texts(figures.discrimination_figure(board, "dfs", "overall"))
+
+
+def test_forest_without_a_cell_is_refused() -> None:
+    with pytest.raises(ValueError, match="no cell of os"):
+        figures.discrimination_figure(_board(), "os", "overall")
+
+
+@pytest.mark.parametrize(("number", "text"), [(0.456, "0.46"), (-0.3, "−0.30"), (-0.001, "0.00")])
+def test_number_is_printed_with_a_true_minus_and_no_minus_zero(number: float, text: str) -> None:
+    assert figures.signed(number) == text
+
+
+def test_names_outside_the_registries_are_shown_as_they_are() -> None:
+    assert figures.model_label("mine") == "mine"
+    assert figures.feature_set_label("mine") == "mine"
+    assert figures.feature_set_label("none") == "No predictors"
+
+
+def test_figures_keep_away_from_pyplot() -> None:
+    assert "import matplotlib.pyplot" not in inspect.getsource(figures)

@@ -1,0 +1,124 @@
+# Reference values from R, for the tests beside them. Base R and the package survival only:
+#
+#   Rscript tests/reference/survival.R [folder, by default the script's own]
+#
+# Writes data_*.csv (public data sets that ship with survival; complete rows; the columns used), and the values
+# cox_coefficients.csv, cox_likelihoods.csv, cox_risks.csv, kaplan_meier.csv, concordance.csv, logistic.csv, recalibration.csv.
+# Values in the committed files: R 4.2.2, survival 3.5-3. Iterations run to 1e-12, so that what is compared is the maximum.
+
+suppressPackageStartupMessages(library(survival))
+given <- commandArgs(trailingOnly = TRUE)
+self <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
+folder <- if (length(given)) given[1] else dirname(self)
+save <- function(table, name) {
+  number <- vapply(table, is.double, logical(1))
+  table[number] <- lapply(table[number], function(x) sprintf("%.15g", x))
+  write.csv(table, file.path(folder, paste0(name, ".csv")), row.names = FALSE, quote = FALSE)
+}
+tight <- coxph.control(eps = 1e-12, toler.chol = 1e-14, iter.max = 60)
+
+# ---- data: event is 0/1, time as the data set has it (days), factors as 0/1 columns
+
+veteran_ <- with(veteran, data.frame(
+  time, event = status, karno, age, diagtime, prior = as.integer(prior == 10), treated = as.integer(trt == 2),
+  smallcell = as.integer(celltype == "smallcell"), adeno = as.integer(celltype == "adeno"), large = as.integer(celltype == "large")
+))
+# Months, rounded up: ties of deaths with deaths and with censorings everywhere.
+lung_ <- with(na.omit(lung[, c("time", "status", "age", "sex", "ph.ecog", "ph.karno")]), data.frame(
+  time = ceiling(time / 30), event = status - 1L, age = as.integer(age), female = as.integer(sex == 2), ecog = as.integer(ph.ecog),
+  karno = as.integer(ph.karno)
+))
+deaths <- na.omit(subset(colon, etype == 2, c("time", "status", "rx", "age", "sex", "obstruct", "adhere", "nodes", "extent")))
+colon_ <- with(deaths[1:400, ], data.frame(
+  time = ceiling(time / 91), event = as.integer(status), lev = as.integer(rx == "Lev"), lev5fu = as.integer(rx == "Lev+5FU"),
+  age = as.integer(age), male = as.integer(sex), obstruct = as.integer(obstruct), adhere = as.integer(adhere), nodes = as.integer(nodes),
+  extent = as.integer(extent)
+))
+data <- list(veteran = veteran_, lung = lung_, colon = colon_)
+for (name in names(data)) save(data[[name]], paste0("data_", name))
+
+# ---- Cox, Efron's ties, and the risk 1 - S(horizon | x) with Efron's baseline hazard
+
+sets <- list(
+  veteran = list("karno", c("karno", "smallcell", "adeno", "large"), setdiff(names(veteran_), c("time", "event"))),
+  lung = list("ecog", c("age", "female"), c("age", "female", "ecog", "karno")),
+  colon = list("nodes", c("lev", "lev5fu"), setdiff(names(colon_), c("time", "event")))
+)
+horizons <- list(veteran = c(30, 90, 180, 365), lung = c(3, 6, 12, 24), colon = c(2, 6, 12, 24))
+patients <- c(1, 2, 10, 50, 100, 137)
+coefficients <- likelihoods <- risks <- list()
+for (name in names(sets)) for (number in seq_along(sets[[name]])) {
+  terms <- sets[[name]][[number]]
+  fit <- coxph(reformulate(terms, "Surv(time, event)"), data[[name]], ties = "efron", control = tight)
+  key <- data.frame(data = name, covariates = paste(terms, collapse = " "))
+  coefficients[[length(coefficients) + 1]] <- cbind(
+    key, term = terms, coefficient = unname(coef(fit)), standard_error = unname(sqrt(diag(vcov(fit))))
+  )
+  likelihoods[[length(likelihoods) + 1]] <- cbind(key, null = fit$loglik[1], fitted = fit$loglik[2])
+  curve <- summary(survfit(fit, newdata = data[[name]][patients, ]), times = horizons[[name]])$surv
+  risks[[length(risks) + 1]] <- cbind(
+    key, row = rep(patients - 1L, each = length(horizons[[name]])), horizon = rep(horizons[[name]], length(patients)),
+    risk = as.vector(1 - curve)
+  )
+}
+save(do.call(rbind, coefficients), "cox_coefficients")
+save(do.call(rbind, likelihoods), "cox_likelihoods")
+save(do.call(rbind, risks), "cox_risks")
+
+# ---- Kaplan-Meier of the event, and of the censoring. For the latter event and censoring change places; events are moved a little
+# earlier, since at one time they leave before those censored (survfit alone would keep them at risk of being censored)
+
+curves <- list()
+for (name in names(data)) {
+  d <- data[[name]]
+  forward <- summary(survfit(Surv(time, event) ~ 1, d), times = horizons[[name]])$surv
+  shifted <- d$time - ifelse(d$event == 1, 1e-3, 0)
+  reverse <- summary(survfit(Surv(shifted, 1 - d$event) ~ 1), times = horizons[[name]])$surv
+  curves[[length(curves) + 1]] <- data.frame(data = name, time = horizons[[name]], survival = forward, censoring = reverse)
+}
+save(do.call(rbind, curves), "kaplan_meier")
+
+# ---- concordance of a marker. timewt "n/G2" is Uno's weight 1 / G(t)^2, with G just before t; ymax is tau (inclusive)
+
+markers <- list(veteran = "karno", lung = "karno", colon = "nodes")
+rising <- list(veteran = FALSE, lung = FALSE, colon = TRUE) # whether danger rises with the marker
+agreement <- list()
+for (name in names(data)) for (tau in horizons[[name]][3:4]) {
+  d <- data[[name]]
+  model <- reformulate(markers[[name]], "Surv(time, event)")
+  share <- function(weight) concordance(model, d, timewt = weight, ymax = tau, reverse = rising[[name]])$concordance
+  agreement[[length(agreement) + 1]] <- data.frame(
+    data = name, marker = markers[[name]], rising = as.integer(rising[[name]]), tau = tau, harrell = unname(share("n")),
+    uno = unname(share("n/G2"))
+  )
+}
+save(do.call(rbind, agreement), "concordance")
+
+# ---- logistic regression of the status at a horizon (patients censored before it left out), and recalibration of given risks
+
+exact <- glm.control(epsilon = 1e-14, maxit = 100)
+status_at <- function(d, h) ifelse(d$event == 1 & d$time <= h, 1, ifelse(d$time >= h, 0, NA))
+logistic <- recalibration <- list()
+for (name in names(sets)) {
+  h <- horizons[[name]][2]
+  d <- data[[name]]
+  d$status <- status_at(d, h)
+  d <- d[!is.na(d$status), ]
+  for (terms in sets[[name]]) {
+    fit <- glm(reformulate(terms, "status"), binomial, d, control = exact)
+    logistic[[length(logistic) + 1]] <- data.frame(
+      data = name, covariates = paste(terms, collapse = " "), horizon = h, term = c("intercept", terms),
+      coefficient = unname(coef(fit)), standard_error = unname(sqrt(diag(vcov(fit))))
+    )
+  }
+  # Risks with an error of level and of spread: any fixed formula of the row number will do.
+  d$risk <- plogis(0.4 + 1.3 * sin(seq_len(nrow(d))) + 0.8 * (d$status - 0.5))
+  d$logit <- qlogis(d$risk)
+  level <- glm(status ~ offset(logit), binomial, d, control = exact)
+  both <- glm(status ~ logit, binomial, d, control = exact)
+  recalibration[[length(recalibration) + 1]] <- data.frame(
+    data = name, horizon = h, intercept_in_the_large = unname(coef(level)), intercept = unname(coef(both)[1]), slope = unname(coef(both)[2])
+  )
+}
+save(do.call(rbind, logistic), "logistic")
+save(do.call(rbind, recalibration), "recalibration")
