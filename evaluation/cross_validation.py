@@ -46,7 +46,7 @@ def cross_validate(
         try:
             fitted = procedure.fit(take(predictors, split.train), outcome.subset(split.train), seed + number)
             parts += _predict(fitted, predictors, split)
-        except Exception as error:  # any failure of a library is this fold's result
+        except Exception as error:  # noqa: BLE001 - any failure of a library is this fold's result
             failures.append(FoldFailure(split.repeat, split.fold, f"{type(error).__name__}: {error}"))
         else:
             notes += fitted.notes

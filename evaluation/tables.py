@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import pandas as pd
@@ -35,14 +35,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class CellResult:
-    """What became of a cell."""
+    """What became of a cell. ``n_events_total`` are the endpoint's events in the whole follow-up, not by a horizon."""
 
     cell: Cell
     status: Literal["completed", "failed", "skipped"]
     estimates: tuple[Estimate, ...] = ()
     note: str = ""
     seconds: float = float("nan")
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    n_events_total: int | None = None
 
 
 def metrics_table(results: Iterable[CellResult]) -> pd.DataFrame:
@@ -64,11 +65,16 @@ def leaderboard(results: Iterable[CellResult]) -> pd.DataFrame:
 
 def leaderboard_columns() -> list[str]:
     metrics = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_ci_low", "_ci_high")]
-    return [*CELL_COLUMNS, "status", "rank", "n", "n_events", "horizon_months", *metrics, "seconds", "note"]
+    return [*CELL_COLUMNS, "status", "rank", "n", "n_events", "horizon_months", "n_events_total", *metrics, "seconds", "note"]
 
 
 def _leaderboard_row(result: CellResult) -> dict[str, object]:
-    row: dict[str, object] = {**asdict(result.cell), "status": result.status, "seconds": result.seconds}
+    row: dict[str, object] = {
+        **asdict(result.cell),
+        "status": result.status,
+        "seconds": result.seconds,
+        "n_events_total": result.n_events_total,
+    }
     notes = [result.note] if result.note else []
     primary = ENDPOINTS[result.cell.endpoint].primary_horizon_months
     for estimate in result.estimates:

@@ -168,7 +168,8 @@ def _report(result: BenchmarkResult) -> None:
     click.echo(f"Leaderboard  {result.folder / 'leaderboard.csv'}")
     click.echo(f"Report       {result.folder / 'report.html'}")
     uri = tracking_uri()
-    click.echo(f"MLflow UI    mlflow ui --backend-store-uri '{uri}'" if not uri.startswith("http") else f"MLflow UI    {uri}")
+    command = f"{Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri '{uri}'"
+    click.echo(f"MLflow UI    {uri if uri.startswith('http') else command}")
     if result.failed:
         sys.exit(1)
 

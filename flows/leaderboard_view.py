@@ -76,9 +76,8 @@ def summary(done: pd.DataFrame) -> str:
 
 def _table(title: str, rows: pd.DataFrame) -> Table:
     first = rows.iloc[0]
-    caption = (
-        f"{first['n_events']:.0f} events in {first['n']:.0f} patients by {first['horizon_months']:g} months; {summary(rows)}"
-    )
+    events = f"{first['n_events']:.0f} events by {first['horizon_months']:g} months ({first['n_events_total']:.0f} in all)"
+    caption = f"{events} in {first['n']:.0f} patients; {summary(rows)}"
     table = Table(
         title=title,
         title_justify="left",

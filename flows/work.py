@@ -123,7 +123,14 @@ def run_evaluation(cell: Cell, store: CellStore, key: str, config: BenchmarkConf
         else:
             predictions = store.predictions(key)
             estimates = estimate_cell(predictions, ENDPOINTS[cell.endpoint], config.n_bootstraps, config.seed)
-            result = CellResult(cell, "completed", tuple(estimates), seconds=summary.seconds, notes=summary.notes[:1])
+            result = CellResult(
+                cell,
+                "completed",
+                tuple(estimates),
+                seconds=summary.seconds,
+                notes=summary.notes[:1],
+                n_events_total=int(predictions.drop_duplicates("patient_id")["event"].sum()),
+            )
             _draw(cell, predictions, staging)
         (staging / _RESULT).write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
     return EvaluatedCell(result, folder)

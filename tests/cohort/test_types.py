@@ -144,10 +144,11 @@ def test_a_cohort_that_makes_no_sense_is_refused(frame: pd.DataFrame, why: str) 
 
 
 def test_digest_is_the_same_whatever_the_order_of_rows_and_columns() -> None:
-    shuffled = patients().iloc[[2, 0, 1], ::-1]
+    frame = patients(age=[60.0, 60.0, 60.0])  # only the id tells the order
+    shuffled = frame.iloc[[2, 0, 1], ::-1]
 
-    assert cohort(shuffled).digest == cohort(patients()).digest
-    assert len(cohort(patients()).digest) == 16
+    assert cohort(shuffled).digest == cohort(frame).digest
+    assert len(cohort(frame).digest) == 16
 
 
 @pytest.mark.parametrize("column", list(patients().columns))

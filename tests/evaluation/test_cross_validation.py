@@ -28,7 +28,7 @@ class Remembers:
         self.breaks_in_fit, self.breaks_in_prediction = breaks_in_fit, breaks_in_prediction
         self.notes = (f"seed {seed}",)
 
-    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:  # noqa: ARG002
+    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self.seen = set(x["patient"])
         if self.breaks_in_fit >= 0 and self.breaks_in_fit not in self.seen:
             raise RuntimeError("singular matrix")
@@ -117,7 +117,7 @@ def test_taking_rows_keeps_the_rest_of_the_predictors() -> None:
 
 def test_a_keyboard_interrupt_is_no_fold_failure() -> None:
     class Interrupted(Remembers):
-        def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:  # noqa: ARG002
+        def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
             raise KeyboardInterrupt
 
     spec = ModelSpec("interrupted", "Interrupted", "challenger", "any_time", lambda *_: Interrupted(0, -1, -1))

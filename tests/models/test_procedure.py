@@ -24,11 +24,11 @@ class Answers:
     def __init__(self, risk: FloatArray) -> None:
         self.risk, self.notes = risk, ("answered",)
 
-    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:  # noqa: ARG002
+    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self.trained_on = x
         return self
 
-    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:  # noqa: ARG002
+    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         return self.risk
 
 
