@@ -149,6 +149,9 @@ def _run_flow(config: Any) -> BenchmarkResult:
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")
     click.echo("Starting (a local Prefect server, the libraries) …", err=True)
+    from flows.guard import start_guard
+
+    start_guard()
     from flows.benchmark import benchmark as flow
 
     result: BenchmarkResult = flow(config)

@@ -133,7 +133,7 @@ class Service:
         click.echo(f"Starting {name} …")
         log = self._logs / f"{name}.log"
         with log.open("wb") as stream:
-            process = subprocess.Popen(  # noqa: S603 (our own commands)
+            process = subprocess.Popen(
                 self._command(script, arguments),
                 cwd=PROJECT,
                 env=self._environment,
@@ -148,7 +148,7 @@ class Service:
         """A command that ends by itself."""
         if self._stop.is_set():
             return
-        done = subprocess.run(  # noqa: S603
+        done = subprocess.run(
             self._command(script, arguments), cwd=PROJECT, env=self._environment, capture_output=True, text=True, check=False
         )
         (self._logs / f"{name}.log").write_text(done.stdout + done.stderr, encoding="utf-8")

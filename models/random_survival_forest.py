@@ -33,7 +33,6 @@ class RandomSurvivalForest:
 
 def _search(trial: optuna.Trial) -> Params:
     return {
-        "n_estimators": 100,
         "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 40, log=True),
         "max_features": trial.suggest_float("max_features", 0.1, 0.8),
         "max_samples": trial.suggest_float("max_samples", 0.5, 1.0),
@@ -48,5 +47,6 @@ RANDOM_SURVIVAL_FOREST = ModelSpec(
     build=RandomSurvivalForest,
     search=_search,
     defaults={"n_estimators": 100, "min_samples_leaf": 15, "max_features": 0.3, "max_samples": 0.8},
+    while_tuning={"n_estimators": 50},
     relative_cost=20.0,
 )

@@ -39,6 +39,7 @@ class ModelSpec:
     build : (params, seed) -> an unfitted model.
     search : draws params from an Optuna trial; None for a model with nothing to tune.
     defaults : the params without tuning; also the first trial, so that tuning starts from a sensible place.
+    while_tuning : params that make trials cheaper without changing which of them is better, such as fewer trees.
     imputes : whether the encoder fills missing values, or the model meets them itself.
     uses_predictors : False for the null model, which needs no feature set.
     relative_cost : rough cost of a fit against logistic regression, to schedule long work first.
@@ -51,6 +52,7 @@ class ModelSpec:
     build: Callable[[Params, int], RiskModel]
     search: Callable[[optuna.Trial], Params] | None = None
     defaults: Params = field(default_factory=dict)
+    while_tuning: Params = field(default_factory=dict)
     imputes: bool = True
     uses_predictors: bool = True
     relative_cost: float = 1.0

@@ -51,7 +51,7 @@ def tune(
     tuning: Tuning,
     seed: int,
 ) -> dict[str, Any]:
-    """The best params of ``tuning.n_trials`` trials. Deterministic by seed."""
+    """The best params of ``tuning.n_trials`` trials, as the model's search names them. Deterministic by seed."""
     search = spec.search
     if search is None:
         return {}
@@ -63,12 +63,11 @@ def tune(
     ]
 
     def loss(trial: optuna.Trial) -> float:
-        params = search(trial)
+        params = {**spec.defaults, **search(trial), **spec.while_tuning}
         losses = []
-        for number, fold in enumerate(folds):
+        for fold in folds:
             model = spec.build(params, seed).fit(fold.x_train, fold.train, endpoint)
             losses += [ipcw_brier(fold.test, model.risk_at(fold.x_test, h), h) for h in horizons_months]
-            trial.report(float(np.mean(losses)), step=number)
         return float(np.mean(losses))
 
     previous = optuna.logging.get_verbosity()

@@ -169,7 +169,8 @@ def test_configuration_is_frozen() -> None:
 
 
 def test_importing_the_configuration_imports_no_heavy_library() -> None:
-    code = "import sys, flows.config; print([m for m in ('sksurv', 'xgboost', 'sklearn', 'prefect', 'mlflow') if m in sys.modules])"
+    heavy = ("sksurv", "xgboost", "sklearn", "prefect", "mlflow")
+    code = f"import sys, flows.config; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"

@@ -154,7 +154,10 @@ def test_the_defaults_lie_inside_the_search_space(name: str) -> None:
     frame = pd.DataFrame(rng.normal(size=(60, 2)), columns=list("ab"))
     patients = Predictors("test", frame, frozenset()), Outcome(rng.exponential(18, 60) + 0.1, np.ones(60, dtype=bool))
 
-    assert _tune(MODELS[name], 1, 0, patients) == pytest.approx(MODELS[name].defaults)
+    spec, tuned = MODELS[name], _tune(MODELS[name], 1, 0, patients)
+    assert tuned == pytest.approx({param: spec.defaults[param] for param in tuned})
+    # What is not tuned is what trials make cheaper.
+    assert set(spec.defaults) - set(tuned) == set(spec.while_tuning)
 
 
 def test_a_handful_of_early_events_joins_the_next_group_instead_of_failing() -> None:
