@@ -86,6 +86,4 @@ def at_horizon(predictions: pd.DataFrame, horizon_months: float, tau_months: flo
         raise ValueError(f"{int(risk.isna().any(axis=1).sum())} patients lack a prediction in some repeat")
     patients = rows.drop_duplicates("patient_id").set_index("patient_id").loc[risk.index]
     outcome = Outcome(patients["time_months"].to_numpy(dtype=np.float64), patients["event"].to_numpy(dtype=np.bool_))
-    return HorizonPredictions(
-        horizon_months, tau_months, outcome, risk.to_numpy(dtype=np.float64), fold.to_numpy(dtype=np.int16)
-    )
+    return HorizonPredictions(horizon_months, tau_months, outcome, risk.to_numpy(dtype=np.float64), fold.to_numpy(dtype=np.int16))

@@ -68,6 +68,25 @@ def benchmark(config_file: str | None, preset: str, **options: Any) -> None:
         _report(_run_flow(config))
 
 
+@main.command()
+@_cohort_options
+def reproduce(cohort: str, data: str | None) -> None:
+    """Repeat the paper's univariable analysis and compare it with print, number by number."""
+    with _errors_for_people():
+        _start_quietly()
+        from flows.reproduce import reproduce as flow
+
+        result = flow(cohort, data)
+        if result.comparison is not None:
+            for (table, outcome), rows in result.comparison.groupby(["table", "outcome"], sort=False):
+                counts = ", ".join(f"{count} {verdict}" for verdict, count in rows["verdict"].value_counts().items())
+                click.echo(f"{table}  {outcome:<13} {len(rows):3d} univariate effects: {counts}")
+            click.echo(f"Comparison   {result.folder / 'effects.csv'}")
+        for reason in result.left_out:
+            click.echo(f"Left out     {reason}")
+        click.echo(f"Effects      {result.folder / 'univariable.csv'}")
+
+
 @main.group()
 def cohort() -> None:
     """Check or describe a cohort's file."""
@@ -142,8 +161,8 @@ def _read_yaml(path: str | None) -> dict[str, Any]:
     return content
 
 
-def _run_flow(config: Any) -> BenchmarkResult:
-    """The flow in this process, with Prefect quiet: the bar and the leaderboard speak."""
+def _start_quietly() -> None:
+    """Before Prefect is imported: let the bar and the results speak, and leave no server behind."""
     import os
 
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
@@ -152,6 +171,10 @@ def _run_flow(config: Any) -> BenchmarkResult:
     from flows.guard import start_guard
 
     start_guard()
+
+
+def _run_flow(config: Any) -> BenchmarkResult:
+    _start_quietly()
     from flows.benchmark import benchmark as flow
 
     result: BenchmarkResult = flow(config)

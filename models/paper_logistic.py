@@ -1,35 +1,16 @@
-"""The paper's two-stage logistic regression (statsmodels), one horizon a fit."""
+"""The paper's two-stage logistic regression, one horizon a fit."""
 
 from __future__ import annotations
 
-import warnings
 from typing import Self
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning, SingularMatrixWarning
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.logistic import fit_logistic
 from models.risk_model import ModelSpec
 from models.two_stage import complete, screen, selection_note
-
-
-def _fit_logistic(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray, float]:
-    """Coefficients and standard errors of x's columns, and the intercept. ``outcome.event`` is the status at the horizon."""
-    # Centred, so that a column that is constant among these patients gets no share of the intercept.
-    centre = x.mean(axis=0)
-    design = np.column_stack([np.ones(len(x)), x - centre])
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # A separated level (BRAF: 6 patients) ends at a large coefficient with a larger standard error, as R's glm does.
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
-        # Forms of one variable can be collinear; the fitted risks are the same whichever of them carries the coefficient.
-        warnings.simplefilter("ignore", SingularMatrixWarning)
-        fit = sm.GLM(outcome.event.astype(np.float64), design, family=sm.families.Binomial()).fit(maxiter=25, tol=1e-10)
-    coefficients = np.asarray(fit.params[1:], dtype=np.float64)
-    return coefficients, np.asarray(fit.bse[1:]), float(fit.params[0] - centre @ coefficients)
 
 
 class PaperLogistic:
@@ -46,11 +27,11 @@ class PaperLogistic:
         at_horizon = Outcome(outcome.time_months[known], status[known] == 1)
         if at_horizon.event.all() or not at_horizon.event.any():
             raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
-        self._columns = screen(x, at_horizon, lambda values, out: _fit_logistic(values, out)[:2])
+        self._columns = screen(x, at_horizon, lambda values, out: fit_logistic(values, out)[:2])
         values, cases = complete(x[self._columns], at_horizon)
         if self._columns and (cases.event.all() or not cases.event.any()):
             raise ValueError(f"all {len(values)} patients complete in {', '.join(self._columns)} have the same status")
-        self._coefficients, _, self._intercept = _fit_logistic(values, cases)
+        self._coefficients, _, self._intercept = fit_logistic(values, cases)
         self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
         self.notes = selection_note(self._columns, len(values), len(x))
         return self

@@ -89,7 +89,7 @@ class _Text(HTMLParser):
         self._hidden = False
         self.feed(html)
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:  # noqa: ARG002 (the parser's own signature)
+    def handle_starttag(self, tag: str, attrs: object) -> None:
         self._hidden = tag == "style"
 
     def handle_data(self, data: str) -> None:

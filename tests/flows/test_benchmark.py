@@ -128,9 +128,7 @@ def test_the_same_benchmark_again_fits_nothing_and_gives_the_same_numbers(
     pd.testing.assert_frame_equal(again.leaderboard, result.leaderboard)
 
 
-def test_a_fresh_benchmark_fits_anew_and_gives_the_same_numbers(
-    result: BenchmarkResult, folder: Path, patch: pytest.MonkeyPatch
-):
+def test_a_fresh_benchmark_fits_anew_and_gives_the_same_numbers(result: BenchmarkResult, folder: Path, patch: pytest.MonkeyPatch):
     fresh = run(folder, patch, fresh=True)
     assert fresh.reused == 0
     columns = [c for c in result.leaderboard if c != "seconds"]

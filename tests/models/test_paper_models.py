@@ -10,8 +10,9 @@ import pytest
 import statsmodels.api as sm
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.logistic import fit_logistic
 from models.paper_cox import PaperCox
-from models.paper_logistic import PaperLogistic, _fit_logistic
+from models.paper_logistic import PaperLogistic
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 LOGISTIC = pd.read_csv(REFERENCE / "logistic.csv")
@@ -37,7 +38,7 @@ def test_logistic_coefficients_and_standard_errors_are_those_of_r(name: str, cov
     known = ~np.isnan(status)
     values = x.loc[known, covariates.split(" ")].to_numpy()
 
-    coefficients, errors, intercept = _fit_logistic(values, Outcome(outcome.time_months[known], status[known] == 1))
+    coefficients, errors, intercept = fit_logistic(values, Outcome(outcome.time_months[known], status[known] == 1))
 
     # Both stop at a small change of the deviance: 1e-10 here, 1e-14 in the R script.
     np.testing.assert_allclose([intercept, *coefficients], r["coefficient"], rtol=1e-6, atol=1e-8)

@@ -87,9 +87,7 @@ def test_the_chosen_params_are_those_of_the_trial_with_the_lowest_brier_score() 
 
     tried = list(dict.fromkeys(log.params))
     folds = [np.array(sorted(patients), dtype=int) for patients in log.asked_for[:3]]
-    loss = {
-        risk: np.mean([ipcw_brier(outcome.subset(rows), np.full(len(rows), risk), 12.0) for rows in folds]) for risk in tried
-    }
+    loss = {risk: np.mean([ipcw_brier(outcome.subset(rows), np.full(len(rows), risk), 12.0) for rows in folds]) for risk in tried}
     assert chosen["risk"] == min(tried, key=loss.__getitem__)
     assert chosen["risk"] != 0.99
 

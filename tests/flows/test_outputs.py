@@ -1,0 +1,182 @@
+"""What a benchmark leaves on disk, from cells and a store that were never computed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from cohort.simulate import simulate_cohort
+from evaluation import figures
+from evaluation.estimate import Estimate
+from evaluation.metrics.registry import METRICS
+from evaluation.predictions import COLUMNS
+from evaluation.tables import METRIC_COLUMNS, Cell, CellResult, leaderboard_columns
+from flows.config import BenchmarkConfig
+from flows.outputs import Outputs, write_outputs
+from flows.plan import Fit, Plan
+from flows.run_directory import RunDirectory
+from flows.work import EvaluatedCell
+
+COHORT = simulate_cohort(40, seed=5).cohort
+NULL = Fit("overall", "dfs", "none", "null_model")
+COX, TREES = (Fit("overall", "dfs", "paper", model) for model in ("paper_cox", "xgboost_survival"))
+NO_RESECTION = "the cohort does not record it"
+FILES = ["leaderboard.csv", "metrics.csv", "predictions.parquet", "report.html"]
+
+
+def _cell(fit: Fit, endpoint: str = "dfs", population: str = "overall") -> Cell:
+    return Cell(population, endpoint, fit.feature_set, fit.model)
+
+
+PLAN = Plan(
+    fits=(TREES, COX, NULL),
+    cells={_cell(NULL): NULL, _cell(COX): COX, _cell(COX, "relapse_12m"): COX, _cell(TREES): TREES},
+    skipped=(
+        CellResult(_cell(COX, population="primary_resected"), "skipped", note=NO_RESECTION),
+        CellResult(_cell(TREES, population="primary_resected"), "skipped", note=NO_RESECTION),
+        CellResult(_cell(COX, "os"), "skipped", note="too short"),
+    ),
+)
+
+
+def _result(cell: Cell) -> CellResult:
+    if cell.model == "xgboost_survival":
+        return CellResult(cell, "failed", note="1 of 4 fits failed; repeat 0 fold 1: ValueError: no")
+    estimates = tuple(Estimate(m, 12.0, 0.6, 0.5, 0.7, n=40, n_events=20) for m in METRICS)
+    return CellResult(cell, "completed", estimates, seconds=1.0)
+
+
+def _predictions(key: str) -> pd.DataFrame:
+    """Two patients' rows of a fit; none where every fold failed."""
+    fit = next(f for f in PLAN.fits if f.model == key)
+    rows = [(fit.population, fit.trained_on, fit.feature_set, fit.model, 0, 1, p, 12.0, 0.25, 3.5, True) for p in ("P1", "P2")]
+    return pd.DataFrame(rows if fit is not TREES else [], columns=list(COLUMNS)).astype(COLUMNS)
+
+
+@dataclass
+class Written:
+    outputs: Outputs
+    folder: Path
+
+    def text(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
+
+
+def _write(folder: Path, order: int = 1, **settings: Any) -> Written:
+    """Outputs of the plan above; ``order`` -1 has the cells finish the other way round."""
+    figure = folder / "cell"
+    figure.mkdir(parents=True)
+    (figure / "figure.png").write_bytes(b"the picture")
+    run = RunDirectory.open(folder / "runs", "f", "simulated-smoke")
+    work = SimpleNamespace(plan=PLAN, keys={f: f.model for f in PLAN.fits}, store=SimpleNamespace(predictions=_predictions))
+    evaluated = {c: EvaluatedCell(_result(c), figure if c.model == "paper_cox" else folder) for c in list(PLAN.cells)[::order]}
+    config = BenchmarkConfig(preset="smoke", **settings)
+    outputs = write_outputs(config, COHORT, work, run, evaluated, ["suspected leak: age"], 90.0)
+    run.close()
+    return Written(outputs, run.path)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    folder = tmp_path_factory.mktemp("hospital_machine")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "png", lambda _: b"png")  # rasterising is most of the time
+        return _write(folder, cohort=str(folder / "contract.yaml"), data=str(folder / "named_patients.csv"))
+
+
+def test_four_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
+    assert [p.name for p in written.outputs.files] == FILES
+    assert sorted(p.name for p in written.folder.iterdir() if p.name not in (".lock", "run.json")) == sorted(FILES)
+
+
+def test_leaderboard_has_a_row_for_every_cell_and_its_documented_columns(written: Written) -> None:
+    board = pd.read_csv(written.folder / "leaderboard.csv")
+
+    assert list(board) == leaderboard_columns()
+    assert board["status"].value_counts().to_dict() == {"completed": 3, "skipped": 3, "failed": 1}
+    assert set(board.loc[board["status"] == "skipped", "note"]) == {NO_RESECTION, "too short"}
+    assert len(board) == len(written.outputs.leaderboard)
+
+
+def test_metrics_are_tidy_and_hold_completed_cells_only(written: Written) -> None:
+    metrics = pd.read_csv(written.folder / "metrics.csv")
+
+    assert list(metrics) == METRIC_COLUMNS
+    assert len(metrics) == 3 * len(METRICS)
+
+
+def test_predictions_have_the_documented_schema_and_every_fit_once(written: Written) -> None:
+    predictions = pd.read_parquet(written.folder / "predictions.parquet")
+
+    assert {name: str(dtype) for name, dtype in predictions.dtypes.items()} == COLUMNS
+    assert predictions["model"].value_counts().to_dict() == {"paper_cox": 2, "null_model": 2}
+    assert pq.read_schema(written.folder / "predictions.parquet").names == list(COLUMNS)
+
+
+def test_skipped_cells_of_one_reason_stand_together(written: Written) -> None:
+    report = written.text("report.html")
+
+    assert report.count(NO_RESECTION) == 1 + report.count(f"skipped: {NO_RESECTION}")
+    assert f"2 cells (primary_resected/dfs/paper/paper_cox, …): {NO_RESECTION}" in report
+    assert "1 cells (overall/os/paper/paper_cox): too short" in report
+
+
+def test_failures_and_warnings_are_in_the_report(written: Written) -> None:
+    report = written.text("report.html")
+
+    assert "suspected leak: age" in report
+    assert "overall/dfs/paper/xgboost_survival: 1 of 4 fits failed; repeat 0 fold 1: ValueError: no" in report
+
+
+@pytest.mark.parametrize("name", ["leaderboard.csv", "metrics.csv", "report.html"])
+def test_no_path_and_no_patient_is_in_what_is_passed_on(name: str, written: Written) -> None:
+    text = written.text(name)
+
+    for secret in ("hospital_machine", "contract.yaml", "named_patients", str(Path.cwd()), str(Path.home()), *COHORT.patient_ids):
+        assert secret not in text
+
+
+def test_report_names_run_versions_and_duration(written: Written) -> None:
+    report = written.text("report.html")
+    state = json.loads(written.text("run.json"))
+
+    for piece in (written.folder.name, state["started"], "1.5 minutes", "scikit-survival", "mlflow", COHORT.digest):
+        assert piece in report
+
+
+def test_order_of_finishing_changes_no_file(written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "png", lambda _: b"png")
+    reversed_ = _write(tmp_path, order=-1)
+
+    for name in ("leaderboard.csv", "metrics.csv", "predictions.parquet"):
+        assert (reversed_.folder / name).read_bytes() == (written.folder / name).read_bytes()
+
+
+def test_continued_run_says_that_its_duration_is_not_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "png", lambda _: b"png")
+    RunDirectory.open(tmp_path / "runs", "f", "simulated-smoke").close()
+
+    assert "1.5 minutes since it was continued" in _write(tmp_path).text("report.html")
+
+
+def test_predictions_that_cannot_be_gathered_leave_no_half_file(tmp_path: Path) -> None:
+    def torn(key: str) -> pd.DataFrame:
+        if key == "null_model":
+            raise OSError("torn")
+        return _predictions(key)
+
+    run = RunDirectory.open(tmp_path / "runs", "f", "simulated-smoke")
+    work = SimpleNamespace(plan=PLAN, keys={f: f.model for f in PLAN.fits}, store=SimpleNamespace(predictions=torn))
+    evaluated = {c: EvaluatedCell(_result(c), tmp_path) for c in PLAN.cells}
+    with pytest.raises(OSError, match="torn"):
+        write_outputs(BenchmarkConfig(preset="smoke"), COHORT, work, run, evaluated, [], 1.0)
+    run.close()
+
+    assert not [p.name for p in run.path.iterdir() if "predictions" in p.name]
