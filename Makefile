@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark serve test check lock clean
+.PHONY: help benchmark reproduce serve test check lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ $(READY): requirements.lock pyproject.toml
 
 benchmark: $(READY) ## run the default benchmark on the embedded cohort (ARGS="--preset smoke" for a quick look)
 	@$(BIN)/crlm benchmark $(ARGS)
+
+reproduce: $(READY) ## repeat the paper's univariable analysis on the embedded cohort, beside print
+	@$(BIN)/crlm reproduce $(ARGS)
 
 serve: $(READY) ## start Prefect's server and worker and the MLflow UI on this machine (Ctrl-C stops them)
 	@$(BIN)/crlm serve $(ARGS)
