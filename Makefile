@@ -8,7 +8,7 @@ PIP := $(BIN)/pip --disable-pip-version-check -q
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help benchmark reproduce serve test check lock clean
+.PHONY: help benchmark reproduce serve test check debian-packages lock clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,7 +30,16 @@ reproduce: $(READY) ## repeat the paper's univariable analysis on the embedded c
 serve: $(READY) ## start Prefect's server and worker and the MLflow UI on this machine (Ctrl-C stops them)
 	@$(BIN)/crlm serve $(ARGS)
 
-test: $(READY) ## run all tests (ARGS="-m 'not slow'" for the quick ones)
+# Tests that re-run R are skipped, with a word, where it cannot be installed.
+debian-packages:
+	@command -v Rscript >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing R for the tests that re-run it ..."; \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends r-base-core r-cran-survival; } >/dev/null 2>&1 \
+	      || echo "R could not be installed: the tests that re-run it are skipped."; \
+	  else echo "R is not installed: the tests that re-run it are skipped."; fi; }
+
+test: $(READY) debian-packages ## run all tests (ARGS="-m 'not slow'" for the quick ones)
 	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
 
 check: $(READY) ## ruff, mypy --strict, import contracts
