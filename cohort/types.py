@@ -192,6 +192,14 @@ class Cohort:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
+    def identity(self) -> str:
+        """The digest and, where the cohort declares variables of its own, a digest of what they mean: all that bears on a fit."""
+        own = [repr(v) for name, v in sorted(self.variables.items()) if name not in DICTIONARY]
+        if not own:
+            return self.digest
+        return f"{self.digest}-{hashlib.sha256(''.join(own).encode()).hexdigest()[:8]}"
+
+    @property
     def patient_ids(self) -> npt.NDArray[np.str_]:
         return self.frame["patient_id"].to_numpy(dtype=str)
 

@@ -149,7 +149,7 @@ def publish_leaderboard(outputs: Outputs, cohort: Cohort) -> None:
 
 def open_run(config: BenchmarkConfig, cohort: Cohort) -> RunDirectory:
     """The run's folder; an interrupted run of the same configuration, cohort and code is continued."""
-    content = {"config": config.science(), "cohort": cohort.digest, "code": code_digest(), "libraries": library_versions()}
+    content = {"config": config.science(), "cohort": cohort.identity, "code": code_digest(), "libraries": library_versions()}
     fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
     run = RunDirectory.open(workspace() / "runs" / "benchmark", fingerprint, f"{cohort.name}-{config.preset}")
     get_run_logger().info("%s run %s", "continuing the interrupted" if run.resumed else "new", run.name)

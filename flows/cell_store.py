@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -25,6 +27,10 @@ from models.procedure import FittedProcedure
 _ROOT = Path(__file__).parent.parent
 #: A change in these may change a fit; one in flows/, or in how results are shown, cannot.
 _CODE_THAT_FITS = ("cohort/*.py", "features/*.py", "models/**/*.py", "evaluation/cross_validation.py", "evaluation/resampling.py")
+#: A change in these may change any number or picture of a run.
+_CODE_OF_RESULTS = ("cohort/*.py", "features/*.py", "models/**/*.py", "evaluation/**/*.py")
+#: A staging folder older than this was left by a writer that was killed.
+_ABANDONED_SECONDS = 6 * 3600
 _LIBRARIES_THAT_FIT = ("numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "statsmodels", "xgboost")
 _PREDICTIONS, _MODEL, _SUMMARY = "predictions.parquet", "model.joblib", "fit.json"
 
@@ -49,7 +55,8 @@ class CellStore:
 
     def key(self, parts: Mapping[str, Any]) -> str:
         """Digest of a fit's inputs, of the code that fits and of the libraries below it."""
-        text = json.dumps({**parts, "code": code_digest(), "libraries": library_versions()}, sort_keys=True, default=str)
+        made_with = {"code": code_digest(_CODE_THAT_FITS), "libraries": library_versions()}
+        text = json.dumps({**parts, **made_with}, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
     def holds(self, key: str) -> bool:
@@ -64,19 +71,19 @@ class CellStore:
 
     def write(self, key: str, predictions: pd.DataFrame, model: FittedProcedure | None, summary: FitSummary) -> None:
         """Store a fit. A second writer of the same key finds it there and leaves it."""
-        with whole_folder(self.folder / key) as staging:
+        with whole_folder(self.folder / key, private=True) as staging:
             predictions.to_parquet(staging / _PREDICTIONS, index=False)
             if model is not None:
                 joblib.dump(model, staging / _MODEL, compress=3)
-            digests = {p.name: _digest(p) for p in sorted(staging.iterdir())}
-            content = {**summary.__dict__, "digests": digests}
-            (staging / _SUMMARY).write_text(json.dumps(content, indent=1, default=str), encoding="utf-8")
+            digests = {p.name: _digest_of(p.read_bytes()) for p in sorted(staging.iterdir())}
+            content = json.dumps({**summary.__dict__, "digests": digests}, default=str)
+            (staging / _SUMMARY).write_text(f"{content}\n{_digest_of(content.encode())}\n", encoding="utf-8")
 
     def predictions(self, key: str) -> pd.DataFrame:
         return pd.read_parquet(self.folder / key / _PREDICTIONS)
 
     def summary(self, key: str) -> FitSummary:
-        content = json.loads((self.folder / key / _SUMMARY).read_text(encoding="utf-8"))
+        content = _read_summary(self.folder / key)
         content.pop("digests")
         return FitSummary(**{**content, "notes": tuple(content["notes"]), "failures": tuple(content["failures"])})
 
@@ -92,27 +99,36 @@ class CellStore:
     def sweep(self) -> None:
         """Remove what killed writers left half-written."""
         for leftover in self.folder.glob(".*-*"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
+            with suppress(OSError):  # a living writer may just have moved it into place
+                if leftover.is_dir() and time.time() - leftover.stat().st_mtime > _ABANDONED_SECONDS:
+                    shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _is_whole(entry: Path) -> bool:
     try:
-        digests = json.loads((entry / _SUMMARY).read_text(encoding="utf-8"))["digests"]
-        return all(_digest(entry / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError, KeyError):
+        digests = _read_summary(entry)["digests"]
+        return all(_digest_of((entry / name).read_bytes()) == digest for name, digest in digests.items())
+    except (OSError, ValueError):
         return False
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _read_summary(entry: Path) -> dict[str, Any]:
+    """Raises ``ValueError`` where the content and its own digest do not agree."""
+    content, _, digest = (entry / _SUMMARY).read_text(encoding="utf-8").partition("\n")
+    if _digest_of(content.encode()) != digest.strip():
+        raise ValueError(f"{entry.name} is damaged")
+    return dict(json.loads(content))
+
+
+def _digest_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @cache
-def code_digest() -> str:
-    """Digest of the source that fits: the code version in the store's keys and in MLflow's tags."""
+def code_digest(patterns: tuple[str, ...] = _CODE_OF_RESULTS) -> str:
+    """Digest of source files, 16 hexadecimal digits; of all that bears on results: the code version in MLflow's tags."""
     digest = hashlib.sha256()
-    for path in sorted({p for pattern in _CODE_THAT_FITS for p in _ROOT.glob(pattern)}):
+    for path in sorted({p for pattern in patterns for p in _ROOT.glob(pattern)}):
         digest.update(path.relative_to(_ROOT).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

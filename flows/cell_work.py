@@ -25,8 +25,8 @@ class CellWork:
     def __init__(self, config: BenchmarkConfig, cohort: Cohort, plan: Plan, folder: Path, store: CellStore, fresh: bool) -> None:
         self.plan, self.store = plan, store
         self._config, self._cohort, self._folder = config, cohort, folder
-        digest = cohort.digest
-        self.keys: dict[Fit, str] = {fit: fit_key(store, fit, config, digest) for fit in plan.fits}
+        identity = cohort.identity
+        self.keys: dict[Fit, str] = {fit: fit_key(store, fit, config, identity) for fit in plan.fits}
         store.sweep()
         if fresh:
             store.drop(self.keys.values())
@@ -36,11 +36,11 @@ class CellWork:
     def do(self, cell: Cell, pool: ComputePool) -> tuple[EvaluatedCell, bool]:
         """Fit and evaluate a cell as far as that is still to do; and whether the fit was there before."""
         fit, folder = self.plan.cells[cell], self._folder / cell.name
+        if not self.store.holds(self.keys[fit]):  # first: an evaluated cell whose fit was damaged needs it too
+            pool.submit(run_fit, fit, self._config, self.store, self.keys[fit]).result()
         finished = finished_evaluation(folder)
         if finished is not None:
             return finished, True
-        if not self.store.holds(self.keys[fit]):
-            pool.submit(run_fit, fit, self._config, self.store, self.keys[fit]).result()
         return pool.submit(run_evaluation, cell, self.store, self.keys[fit], self._config, folder).result(), fit in self.held
 
     def items(self, evaluated: EvaluatedCell) -> Iterator[Item]:

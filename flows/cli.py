@@ -118,7 +118,13 @@ def cohort_describe(cohort: str, data: str | None) -> None:
 
 
 @cohort.command("reconstruct")
-@click.option("--seed", type=int, default=2024, show_default=True, help="Another seed gives another, equally plausible cohort.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=2024,
+    show_default=True,
+    help="Another seed gives another, equally plausible cohort.",
+)
 @click.option("--out", type=click.Path(dir_okay=False), required=True, help="The csv file to write.")
 def cohort_reconstruct(seed: int, out: str) -> None:
     """Build a cohort from the paper's published numbers: no patient's data, no clinical evidence."""
@@ -126,6 +132,8 @@ def cohort_reconstruct(seed: int, out: str) -> None:
         from cohort.reconstruct import reconstruct
         from flows.folders import write_atomically
 
+        if not Path(out).resolve().parent.is_dir():
+            _stop(f"--out {out}: there is no folder {Path(out).resolve().parent.name}")
         write_atomically(Path(out), reconstruct(seed).to_csv(index=False, lineterminator="\n"))
         click.echo(f"{out}: reconstructed from published aggregate numbers, no patient's data, no clinical evidence.")
 
@@ -154,7 +162,7 @@ def _read_yaml(path: str | None) -> dict[str, Any]:
 
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # an impossible date, too deep a nesting
         _stop(f"{path} is not readable YAML: {error}")
     if not isinstance(content, dict):
         _stop(f"{path} holds no settings: write them as `name: value`")
@@ -194,7 +202,7 @@ def _report(result: BenchmarkResult) -> None:
     click.echo(f"Leaderboard  {result.folder / 'leaderboard.csv'}")
     click.echo(f"Report       {result.folder / 'report.html'}")
     uri = tracking_uri()
-    command = f"{Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri '{uri}'"
+    command = f"MLFLOW_DISABLE_TELEMETRY=true {Path(sys.executable).parent / 'mlflow'} ui --backend-store-uri '{uri}'"
     click.echo(f"MLflow UI    {uri if uri.startswith('http') else command}")
     if result.failed:
         sys.exit(1)

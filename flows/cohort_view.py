@@ -20,6 +20,8 @@ def print_description(cohort: Cohort, console: Console) -> None:
         console.print(_characteristics(population))
         console.print(_survival(population))
         console.print(_events(population))
+    for reason in description.left_out:
+        console.print(f"Left out: {reason}")
 
 
 def _table(*headings: str) -> Table:
@@ -33,17 +35,19 @@ def _characteristics(population: PopulationDescription) -> Table:
     table = _table("Characteristic", "Median (quartiles; range) or n (%)", "Missing")
     for _, rows in population.variables.groupby("variable", sort=False):
         first = rows.iloc[0]
-        label = (
-            str(first["label"]) if not first["unit"] or first["unit"] in first["label"] else f"{first['label']}, {first['unit']}"
-        )
+        label, unit = str(first["label"]), str(first["unit"])
+        if unit and unit not in label.lower():
+            label += f", {unit}"
         missing = f"{first['n_missing']:.0f}" if first["n_missing"] else ""
-        if pd.notna(first["median"]):
+        if not first["n"]:
+            table.add_row(label, "not recorded", missing)
+        elif pd.notna(first["median"]):
             values = "{:g} ({:g} to {:g}; {:g} to {:g})".format(*first[["median", "q1", "q3", "low", "high"]])
             table.add_row(label, values, missing)
-            continue
-        table.add_row(label, "", missing)
-        for _, row in rows.iterrows():
-            table.add_row(f"  {row['level']}", f"{row['count']:.0f} ({row['percent']:.0f} %)", "")
+        else:
+            table.add_row(label, "", missing)
+            for _, row in rows.iterrows():
+                table.add_row(f"  {row['level']}", f"{row['count']:.0f} ({row['percent']:.0f} %)", "")
     return table
 
 

@@ -12,6 +12,8 @@ _DEFAULTS = {
     "MKL_NUM_THREADS": "1",
     # A hospital's machine sends nothing out.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow would quote the rows that a model's signature refuses.
+    "MLFLOW_DISABLE_SCHEMA_DETAILS": "true",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
 }

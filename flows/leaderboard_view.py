@@ -76,7 +76,8 @@ def summary(done: pd.DataFrame) -> str:
 
 def _table(title: str, rows: pd.DataFrame) -> Table:
     first = rows.iloc[0]
-    events = f"{first['n_events']:.0f} events by {first['horizon_months']:g} months ({first['n_events_total']:.0f} in all)"
+    in_all = "" if pd.isna(first["n_events_total"]) else f" ({first['n_events_total']:.0f} in all)"
+    events = f"{first['n_events']:.0f} events by {first['horizon_months']:g} months{in_all}"
     caption = f"{events} in {first['n']:.0f} patients; {summary(rows)}"
     table = Table(
         title=title,

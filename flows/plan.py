@@ -64,7 +64,10 @@ def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
         reasons = "; ".join(dict.fromkeys(s.note for s in skipped)) or "no model answers these endpoints"
         raise CohortError(f"nothing can be run on cohort {cohort.name}: {reasons}")
     fits = sorted(dict.fromkeys(cells.values()), key=lambda fit: -MODELS[fit.model].relative_cost)
-    return Plan(tuple(fits), cells, tuple(s for s in dict.fromkeys(skipped) if s.cell not in cells))
+    # The null model is met once for each feature set: its first reason stands, and none if it runs with another.
+    first_reason = {s.cell: s for s in reversed(skipped)}
+    left_out = tuple(s for s in skipped if s is first_reason[s.cell] and s.cell not in cells)
+    return Plan(tuple(fits), cells, left_out)
 
 
 def horizons_of(trained_on: str, outcome: Outcome) -> tuple[float, ...]:

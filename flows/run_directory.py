@@ -42,6 +42,10 @@ class RunDirectory:
                 lock.acquire(timeout=0)
             except Timeout:
                 continue
+            state = _read(state_file)  # again, now that nobody else can change it
+            if state.get("status") == "completed":
+                lock.release()
+                continue
             run = cls(state_file.parent, dict(state), resumed=True, _lock=lock)
             run.update(status="running")
             return run
@@ -88,6 +92,7 @@ class RunDirectory:
 
 def _read(state_file: Path) -> Mapping[str, Any]:
     try:
-        return dict(json.loads(state_file.read_text(encoding="utf-8")))
+        state = json.loads(state_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return state if isinstance(state, dict) else {}

@@ -28,6 +28,7 @@ from cohort.dictionary import Variable
 from cohort.types import EVIDENCE_LABELS, Cohort
 from evaluation.predictions import NO_FEATURES
 from evaluation.tables import Cell, CellResult
+from features.feature_set import Feature
 from features.registry import FEATURE_SETS
 from flows.cell_store import FitSummary, code_digest
 from flows.plan import Fit
@@ -178,7 +179,8 @@ class MlflowWriter:
         """The parent run's id: ``resume`` where MLflow still has it, else a new one."""
         self._experiment = self._find_experiment(cohort)
         if resume is not None and self._exists(resume):
-            self._client.set_terminated(resume, "RUNNING")
+            self._client.update_run(resume, status="RUNNING")
+            self._client.set_tag(resume, "status", "running")
             parent = resume
         else:
             tags = {**cohort_tags(cohort), "kind": "benchmark", "status": "running"}
@@ -269,17 +271,21 @@ class MlflowWriter:
     @_write.register
     def _(self, item: FittedModel, run_id: str) -> None:
         if item.fit.name not in self._models:
-            info = Model.log(
+            # Made by hand: Model.log would file it in the default experiment, whatever the run's is.
+            model = self._client.create_logged_model(
+                self._experiment, name=item.fit.name.replace("/", "-"), source_run_id=run_id, model_type=item.fit.model
+            )
+            Model.log(
                 artifact_path=None,
-                name=item.fit.name.replace("/", "-"),
                 flavor=mlflow.pyfunc,
                 run_id=run_id,
+                model_id=model.model_id,
                 await_registration_for=0,
                 pip_requirements=["crlm-benchmark"],
                 **logged_model(item),
             )
-            self._models[item.fit.name] = info.model_id
-            self._client.set_tag(run_id, "model_id", info.model_id)
+            self._models[item.fit.name] = model.model_id
+            self._client.set_tag(run_id, "model_id", model.model_id)
         else:
             self._client.log_outputs(run_id, models=[LoggedModelOutput(self._models[item.fit.name], step=0)])
 
@@ -333,7 +339,10 @@ def _param(value: Any) -> str:
 
 
 class RiskPredictor(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """A fitted procedure for MLflow: a table of the dictionary's variables in, one column of risk a horizon out."""
+    """A fitted procedure for MLflow: a table of the dictionary's variables in, one column of risk a horizon out.
+
+    Numbers come as floats and categories as the dictionary's levels; a column may be absent, and is then missing.
+    """
 
     def __init__(self, procedure: FittedProcedure, fit: Fit, variables: Mapping[str, Variable]) -> None:
         self.procedure, self.fit, self.variables = procedure, fit, dict(variables)
@@ -349,23 +358,21 @@ class RiskPredictor(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def _predictors(self, table: pd.DataFrame) -> pd.DataFrame:
         if self.fit.feature_set == NO_FEATURES:
             return pd.DataFrame(index=table.index)
-        columns: dict[str, pd.Series] = {}
-        for name in table.columns:
-            levels = self.variables[name].levels
-            raw = table[name]
-            unknown = raw.notna() & ~raw.isin(levels) if levels else raw.isna() & False
-            if unknown.any():
-                raise ValueError(f"{name}: {int(unknown.sum())} values are none of its levels ({', '.join(levels)})")
-            columns[name] = (
-                pd.Series(pd.Categorical(raw, categories=list(levels)), index=raw.index) if levels else raw.astype("float64")
-            )
-        frame = pd.DataFrame(columns)
-        features = [
-            f
-            for f in FEATURE_SETS[self.fit.feature_set].select(self.variables)
-            if f.name in self.procedure.encoder.feature_names_in_
-        ]
+        features = _features_read(self.fit, self.procedure, self.variables)
+        names = dict.fromkeys(name for feature in features for name in feature.inputs)
+        frame = pd.DataFrame({name: self._column(table, name) for name in names}, index=table.index)
         return pd.DataFrame({f.name: frame[f.name] if f.compute is None else f.compute(frame) for f in features})
+
+    def _column(self, table: pd.DataFrame, name: str) -> pd.Series:
+        """A variable as the dictionary types it; one that the table lacks is missing for everybody."""
+        raw = table[name] if name in table else pd.Series(None, index=table.index, dtype=object)
+        levels = self.variables[name].levels
+        if not levels:
+            return raw.astype("float64")
+        unknown = raw.notna() & ~raw.isin(levels)
+        if unknown.any():
+            raise ValueError(f"{name}: {int(unknown.sum())} values are none of its levels ({', '.join(levels)})")
+        return pd.Series(pd.Categorical(raw, categories=list(levels)), index=raw.index)
 
 
 def logged_model(item: FittedModel) -> dict[str, Any]:
@@ -385,13 +392,18 @@ def logged_model(item: FittedModel) -> dict[str, Any]:
     }
 
 
+def _features_read(fit: Fit, procedure: FittedProcedure, variables: Mapping[str, Variable]) -> list[Feature]:
+    """The features that the fit was given."""
+    used = set(procedure.encoder.feature_names_in_)
+    return [f for f in FEATURE_SETS[fit.feature_set].select(variables) if f.name in used]
+
+
 def _inputs(item: FittedModel) -> list[str]:
     """The dictionary's variables that the fit reads."""
     if item.fit.feature_set == NO_FEATURES:
         return []
-    used = set(item.procedure.encoder.feature_names_in_)
-    features = FEATURE_SETS[item.fit.feature_set].select(item.cohort.variables)
-    return list(dict.fromkeys(name for f in features if f.name in used for name in f.inputs))
+    features = _features_read(item.fit, item.procedure, item.cohort.variables)
+    return list(dict.fromkeys(name for f in features for name in f.inputs))
 
 
 def _typical(values: pd.Series) -> Any:

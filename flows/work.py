@@ -73,10 +73,10 @@ def _end_with(sentinel: Any) -> None:
     os._exit(1)
 
 
-def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_digest: str) -> str:
+def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity: str) -> str:
     """All that decides a fit's predictions."""
     protocol = {k: getattr(config, k) for k in ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed")}
-    return store.key({**fit.__dict__, **protocol, "cohort": cohort_digest})
+    return store.key({**fit.__dict__, **protocol, "cohort": cohort_identity})
 
 
 def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> str:

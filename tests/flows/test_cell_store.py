@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -110,25 +113,33 @@ def test_key_does_not_change_with_what_bears_on_no_fit() -> None:
 def test_key_changes_with_code_and_libraries(what: str, value: object, monkeypatch: pytest.MonkeyPatch) -> None:
     store = CellStore(Path())
     before = store.key({"model": "m"})
-    monkeypatch.setattr(cell_store, what, lambda: value)
+    monkeypatch.setattr(cell_store, what, lambda *patterns: value)
 
     assert store.key({"model": "m"}) != before
 
 
 @pytest.mark.parametrize(
-    ("file", "counts"),
-    [("models/cox.py", True), ("evaluation/resampling.py", True), ("flows/cli.py", False), ("evaluation/report.py", False)],
+    ("file", "fits", "results"),
+    [
+        ("models/cox.py", True, True),
+        ("evaluation/resampling.py", True, True),
+        ("evaluation/metrics/auc.py", False, True),
+        ("flows/cli.py", False, False),
+    ],
 )
-def test_code_digest_covers_the_code_that_fits(file: str, counts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_digests_cover_what_fits_and_what_gives_results(
+    file: str, fits: bool, results: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / file
-    path.parent.mkdir()
+    path.parent.mkdir(parents=True)
     path.write_text("a = 1\n", encoding="utf-8")
     monkeypatch.setattr(cell_store, "_ROOT", tmp_path)
     digest = code_digest.__wrapped__
-    before = digest()
+    before = digest(cell_store._CODE_THAT_FITS), digest()
     path.write_text("a = 2\n", encoding="utf-8")
 
-    assert (digest() != before) == counts
+    assert (digest(cell_store._CODE_THAT_FITS) != before[0]) == fits
+    assert (digest() != before[1]) == results
 
 
 # ---- damage
@@ -163,11 +174,16 @@ def test_damaged_entry_is_dropped_and_can_be_written_anew(
     assert store.holds("key")
 
 
-def test_half_written_entry_is_never_seen_and_sweep_removes_it(store: CellStore) -> None:
+def test_half_written_entry_is_never_seen_and_sweep_removes_it_when_it_is_old(store: CellStore) -> None:
     killed = whole_folder(store.folder / "new")
-    (killed.__enter__() / "predictions.parquet").write_bytes(b"half")  # and the writer never gets further
+    staging = killed.__enter__()
+    (staging / "predictions.parquet").write_bytes(b"half")  # and the writer never gets further
 
     assert not store.holds("new")
+    store.sweep()
+    assert staging.exists(), "it may be a living writer's"
+    long_ago = time.time() - 7 * 3600
+    os.utime(staging, (long_ago, long_ago))
     store.sweep()
     assert [p.name for p in store.folder.iterdir()] == ["key"]
     assert store.holds("key")
@@ -177,6 +193,17 @@ def test_sweep_of_a_store_that_is_not_there_does_nothing(tmp_path: Path) -> None
     CellStore(tmp_path / "nowhere").sweep()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_flipped_bit_of_the_summary_is_noticed(store: CellStore, tmp_path: Path) -> None:
+    path, whole, expected = store.folder / "key" / "fit.json", tmp_path / "whole", store.summary("key")
+    shutil.copytree(store.folder / "key", whole)
+    for position in range(len((whole / "fit.json").read_bytes())):
+        damaged = bytearray((whole / "fit.json").read_bytes())
+        damaged[position] ^= 1
+        shutil.copytree(whole, store.folder / "key", dirs_exist_ok=True)
+        path.write_bytes(damaged)
+        assert not store.holds("key") or store.summary("key") == expected, position
 
 
 def test_error_while_writing_leaves_nothing(store: CellStore) -> None:

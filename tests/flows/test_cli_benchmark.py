@@ -179,3 +179,16 @@ def test_error_that_no_user_can_mend_keeps_its_traceback(monkeypatch: pytest.Mon
     monkeypatch.setattr(cli, "_run_flow", broken)
 
     assert isinstance(_crlm("benchmark").exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize("content", ["seed: 2020-13-45\n", "[" * 3000], ids=["impossible date", "too deep"])
+def test_yaml_that_cannot_be_read_is_refused(content: str, tmp_path: Path, configs: list[BenchmarkConfig]) -> None:
+    (tmp_path / "settings.yaml").write_text(content, encoding="utf-8")
+
+    assert "not readable YAML" in _refused("benchmark", "--config", tmp_path / "settings.yaml")
+    assert not configs
+
+
+def test_reconstruction_into_a_missing_folder_or_with_a_bad_seed_is_refused(tmp_path: Path) -> None:
+    assert "no folder" in _refused("cohort", "reconstruct", "--out", tmp_path / "no" / "x.csv")
+    assert "--seed" in _refused("cohort", "reconstruct", "--seed", "-1", "--out", tmp_path / "x.csv")

@@ -82,3 +82,15 @@ def test_no_patient_is_shown() -> None:
     text = _printed(SIMULATED)
 
     assert not [patient for patient in SIMULATED.patient_ids if patient in text]
+
+
+def test_variable_that_was_never_recorded_is_said_so() -> None:
+    nobody = SIMULATED.frame.assign(baseline_cea=np.nan, regimen=SIMULATED.frame["regimen"].where([False] * len(SIMULATED.frame)))
+    text = _printed(replace(SIMULATED, frame=nobody))
+
+    assert not re.search(r"\bnan\b", text)
+    assert text.count("not recorded") >= 2
+
+
+def test_unit_that_the_label_names_is_not_repeated() -> None:
+    assert "chemotherapy, lesions" not in _reconstructed()

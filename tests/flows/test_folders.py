@@ -97,3 +97,23 @@ def test_reader_never_sees_part_of_a_file(tmp_path: Path) -> None:
 
     assert len(seen) > 1
     assert set(seen) <= set(texts)
+
+
+def test_file_that_cannot_be_moved_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    with pytest.raises(OSError, match="target"):
+        write_atomically(tmp_path / "target", "x")
+
+    assert [p.name for p in tmp_path.iterdir()] == ["target"]
+
+
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o700), (False, 0o750)])
+def test_private_folder_is_its_owners_only_and_any_other_follows_the_umask(tmp_path: Path, private: bool, mode: int) -> None:
+    before = os.umask(0o027)
+    try:
+        with whole_folder(tmp_path / "target", private=private):
+            pass
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "target").stat().st_mode & 0o777 == mode

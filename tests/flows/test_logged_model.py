@@ -135,5 +135,24 @@ def test_wrong_type_is_refused(mlflow_store: Any, cohort: Cohort) -> None:
     loaded = _load(mlflow_store, cohort, LOGISTIC)
     table = _as_a_hospital_sends(cohort, loaded).assign(baseline_lesions="many")
 
-    with pytest.raises(MlflowException, match="baseline_lesions"):
+    with pytest.raises(MlflowException, match="enforce model input schema"):
         loaded.predict(table)
+
+
+def test_absent_column_is_missing_for_everybody(mlflow_store: Any, cohort: Cohort) -> None:
+    loaded = _load(mlflow_store, cohort, LOGISTIC)
+    table = _as_a_hospital_sends(cohort, loaded)
+
+    without = loaded.predict(table.drop(columns="baseline_cea"))
+    missing = loaded.predict(table.assign(baseline_cea=np.nan))
+
+    pd.testing.assert_frame_equal(without, missing)
+
+
+def test_refused_input_is_not_quoted(mlflow_store: Any, cohort: Cohort) -> None:
+    loaded = _load(mlflow_store, cohort, LOGISTIC)
+    table = _as_a_hospital_sends(cohort, loaded).assign(age="seventy-seven")
+
+    with pytest.raises(MlflowException) as refusal:
+        loaded.predict(table)
+    assert "seventy-seven" not in str(refusal.value)

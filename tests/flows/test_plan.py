@@ -179,3 +179,14 @@ def test_a_fit_predicts_the_horizons_of_its_readers_within_the_follow_up(
     outcome = Outcome(np.array([1.0, 5.0, followed]), np.array([True, True, False]))
 
     assert horizons_of(trained_on, outcome) == expected
+
+
+def test_a_cell_is_skipped_once_with_its_first_reason() -> None:
+    # No baseline variable, and too short a follow-up for os: the null model is met with both reasons.
+    cohort = _followed_for(24.0)
+    baseline = [n for n in cohort.frame if cohort.variables[n].known_at == KnownAt.BASELINE and n != "patient_id"]
+    config = BenchmarkConfig(populations=("overall",), feature_sets=("baseline", "pre_surgery"))
+
+    plan = make_plan(config, _without(*baseline, cohort=cohort))
+
+    assert max(Counter(s.cell for s in plan.skipped).values()) == 1

@@ -169,3 +169,28 @@ def test_a_hundred_runs_in_one_second_are_refused(tmp_path: Path, monkeypatch: p
 
     with pytest.raises(FileExistsError, match="already holds 99 runs"):
         _open(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["null", "[1]", "3", '"x"'])
+def test_state_that_is_no_mapping_is_passed_over(tmp_path: Path, content: str) -> None:
+    run = _open(tmp_path)
+    run.close()
+    (run.path / "run.json").write_text(content, encoding="utf-8")
+
+    with closing(_open(tmp_path)) as again:
+        assert not again.resumed
+
+
+def test_run_completed_while_its_lock_is_taken_is_not_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = _open(tmp_path)
+
+    class Slow(run_directory.FileLock):
+        def acquire(self, *args: object, **kwargs: object) -> object:
+            if first.state["status"] != "completed":  # by the other process, just now
+                first.complete()
+                first.close()
+            return super().acquire(*args, **kwargs)
+
+    monkeypatch.setattr(run_directory, "FileLock", Slow)
+    with closing(_open(tmp_path)) as second:
+        assert not second.resumed

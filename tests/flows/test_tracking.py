@@ -241,3 +241,18 @@ def test_run_that_mlflow_no_longer_has_is_begun_anew(gone: str, mlflow_store: An
 
     assert fresh != gone
     assert mlflow_store.client.get_run(fresh).info.status == "RUNNING"
+
+
+def test_models_are_filed_in_the_cohorts_experiment(mlflow_store: Any, logged: tuple[Run, Run, Run]) -> None:
+    assert len(mlflow_store.client.search_logged_models([logged[0].info.experiment_id])) == 1
+    assert not mlflow_store.client.search_logged_models(["0"])
+
+
+def test_resumed_benchmark_is_tagged_running(mlflow_store: Any, cohort: Cohort) -> None:
+    writer = mlflow_store.writer()
+    parent = writer.start(cohort, "run", {}, None)
+    writer.fail()
+    mlflow_store.writer().start(cohort, "run", {}, parent)
+
+    run = mlflow_store.client.get_run(parent)
+    assert (run.data.tags["status"], run.info.status) == ("running", "RUNNING")
