@@ -195,7 +195,7 @@ def _report(result: BenchmarkResult) -> None:
     from flows.environment import tracking_uri
     from flows.leaderboard_view import print_leaderboard
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 120)
     print_leaderboard(result.leaderboard, console)
     counts = f"{result.completed} cells completed, {result.failed} failed, {result.skipped} skipped"
     click.echo(f"\n{counts}; {result.reused} reused from earlier runs.")

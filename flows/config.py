@@ -47,7 +47,7 @@ class BenchmarkConfig(BaseModel):
     models: tuple[str, ...] = MODEL_NAMES
     n_folds: int = Field(5, ge=2, le=50)
     n_repeats: int = Field(2, ge=1, le=100)
-    n_trials: int = Field(4, ge=0, le=1000)
+    n_trials: int = Field(3, ge=0, le=1000)
     n_inner_folds: int = Field(3, ge=2, le=20)
     n_bootstraps: int = Field(500, ge=100, le=100_000)
     seed: int = Field(2024, ge=0, lt=2**31)

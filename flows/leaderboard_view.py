@@ -17,6 +17,8 @@ _SHOWN = {
     "calibration_slope": "Slope",
     "o_e": "O/E",
 }
+#: What fits a terminal of 120 columns.
+_PRINTED = ("auc", "brier", "calibration_slope", "o_e")
 
 
 def with_interval(row: pd.Series, metric: str) -> str:
@@ -90,8 +92,8 @@ def _table(title: str, rows: pd.DataFrame) -> Table:
     )
     for column in ("Model", "Features"):
         table.add_column(column)
-    for label in _SHOWN.values():
-        table.add_column(label, justify="right", no_wrap=True)
+    for metric in _PRINTED:
+        table.add_column(_SHOWN[metric], justify="right", no_wrap=True)
     for _, row in rows.iterrows():
-        table.add_row(MODELS[row["model"]].label, row["feature_set"], *(with_interval(row, metric) for metric in _SHOWN))
+        table.add_row(MODELS[row["model"]].label, row["feature_set"], *(with_interval(row, metric) for metric in _PRINTED))
     return table

@@ -37,7 +37,7 @@ class PaperCox:
 
 PAPER_COX = ModelSpec(
     name="paper_cox",
-    label="Two-stage Cox (the paper)",
+    label="Two-stage Cox (paper)",
     role="paper",
     answers="any_time",
     build=lambda params, seed: PaperCox(),

@@ -47,7 +47,7 @@ class PaperLogistic:
 
 PAPER_LOGISTIC = ModelSpec(
     name="paper_logistic",
-    label="Two-stage logistic (the paper)",
+    label="Two-stage logistic (paper)",
     role="paper",
     answers="horizon",
     build=lambda params, seed: PaperLogistic(),

@@ -112,7 +112,7 @@ def _sentences(*cells: dict[str, object], metrics: pd.DataFrame | None = None) -
 def test_best_model_is_named_with_its_interval_and_called_optimistic() -> None:
     text = _sentences(NULL, _cell("baseline", "paper_cox", (0.6, 0.52, 0.68)), _cell("paper", "paper_cox", (0.64, 0.5, 0.7)))
 
-    assert "Two-stage Cox (the paper), the paper's covariates, as the paper coded them: AUC 0.64 (95% CI 0.50 to 0.70)" in text
+    assert "Two-stage Cox (paper), the paper's covariates, as the paper coded them: AUC 0.64 (95% CI 0.50 to 0.70)" in text
     assert "the highest of 2 and for that an optimistic estimate" in text
 
 
@@ -243,7 +243,7 @@ def test_board_without_a_cell_is_rendered() -> None:
 def test_labels_are_for_people() -> None:
     text = _text(render_report(_data()))
 
-    for label in ("Two-stage Cox (the paper)", "Known at diagnosis of the metastases", "Disease-free survival – all patients"):
+    for label in ("Two-stage Cox (paper)", "Known at diagnosis of the metastases", "Disease-free survival – all patients"):
         assert label in text
 
 
@@ -304,7 +304,7 @@ def test_figure_of_a_cell_is_embedded_under_its_name() -> None:
     html = render_report(_data(cell_figures={("overall", "dfs", "baseline", "paper_cox"): b"the picture"}))
 
     assert base64.b64encode(b"the picture").decode() in html
-    assert "Two-stage Cox (the paper), known at diagnosis of the metastases: curves" in html
+    assert "Two-stage Cox (paper), known at diagnosis of the metastases: curves" in html
 
 
 def test_no_patient_id_is_in_the_report() -> None:

@@ -149,7 +149,7 @@ def test_file_that_is_no_mapping_of_settings_is_refused(
 def test_leaderboard_counts_and_paths_are_printed(configs: list[BenchmarkConfig], tmp_path: Path) -> None:
     result = _crlm("benchmark")
 
-    assert "Two-stage Cox (the paper)" in result.output
+    assert "Two-stage Cox (paper)" in result.output
     assert "1 cells completed, 0 failed, 2 skipped; 0 reused from earlier runs." in result.output
     assert str(tmp_path / "leaderboard.csv") in result.output
     assert str(tmp_path / "report.html") in result.output

@@ -115,7 +115,7 @@ def test_first_population_is_printed_in_full_and_the_others_in_a_line() -> None:
     assert "Disease-free survival · All patients" in text
     assert "40 events by 12 months (70 in all)" in text
     assert "90 patients" in text
-    assert text.index("XGBoost survival (Cox)") < text.index("Two-stage Cox (the paper)"), "the best first"
+    assert text.index("XGBoost survival (Cox)") < text.index("Two-stage Cox (paper)"), "the best first"
     assert "Primary tumour resected at baseline: highest AUC 0.55 (0.40, 0.70)" in text
     assert text.count("Uno's C") == 1
 
