@@ -117,7 +117,7 @@ def test_first_population_is_printed_in_full_and_the_others_in_a_line() -> None:
     assert "90 patients" in text
     assert text.index("XGBoost survival (Cox)") < text.index("Two-stage Cox (paper)"), "the best first"
     assert "Primary tumour resected at baseline: highest AUC 0.55 (0.40, 0.70)" in text
-    assert text.count("Uno's C") == 1
+    assert text.count("Slope") == 1
 
 
 def test_question_without_a_completed_cell_says_how_its_cells_ended() -> None:
