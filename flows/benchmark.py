@@ -35,17 +35,21 @@ from flows.compute import ComputePool
 from flows.config import BenchmarkConfig
 from flows.environment import tracking_uri, workspace
 from flows.leaderboard_view import artifact_rows
+from flows.log_items import benchmark_items
 from flows.outputs import Outputs, write_outputs
 from flows.plan import Plan, make_plan
 from flows.progress import BenchmarkProgress
 from flows.run_directory import RunDirectory
-from flows.tracking import MlflowWriter, benchmark_items
+from flows.tracking import MlflowWriter
 from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell
 
 
 @dataclass(frozen=True, eq=False)
 class BenchmarkResult:
-    """Where a run's results lie, and how its cells ended. ``reused`` cells were finished by an earlier run."""
+    """Where a run's results lie, and how its cells ended.
+
+    ``reused`` cells were finished by an earlier run; ``warnings`` are the leak audit's.
+    """
 
     run_name: str
     folder: Path
@@ -54,6 +58,7 @@ class BenchmarkResult:
     failed: int
     skipped: int
     reused: int
+    warnings: tuple[str, ...] = ()
 
 
 #: The threads only wait for the pool; `in_order` bounds how many do.
@@ -90,7 +95,7 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
         run.complete()
     statuses = outputs.leaderboard["status"].value_counts()
     completed, failed, skipped = (int(statuses.get(status, 0)) for status in ("completed", "failed", "skipped"))
-    return BenchmarkResult(run.name, run.path, outputs.leaderboard, completed, failed, skipped, reused)
+    return BenchmarkResult(run.name, run.path, outputs.leaderboard, completed, failed, skipped, reused, warnings)
 
 
 @task(name="load-and-check-cohort", cache_policy=NO_CACHE)

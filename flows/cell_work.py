@@ -10,8 +10,8 @@ from evaluation.tables import Cell
 from flows.cell_store import CellStore
 from flows.compute import ComputePool
 from flows.config import BenchmarkConfig
+from flows.log_items import Item, cell_items
 from flows.plan import Fit, Plan
-from flows.tracking import Item, cell_items
 from flows.work import EvaluatedCell, finished_evaluation, fit_key, run_evaluation, run_fit
 from models.registry import MODELS
 

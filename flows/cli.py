@@ -14,6 +14,7 @@ from flows.environment import prepare_environment
 if TYPE_CHECKING:
     from flows.benchmark import BenchmarkResult
 
+_FAILURES_SHOWN = 3
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 
@@ -173,7 +174,7 @@ def _start_quietly() -> None:
     """Before Prefect is imported: let the bar and the results speak, and leave no server behind."""
     import os
 
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")  # an error is told once, by this command
     os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")
     click.echo("Starting (a local Prefect server, the libraries) …", err=True)
     from flows.guard import start_guard
@@ -195,8 +196,15 @@ def _report(result: BenchmarkResult) -> None:
     from flows.environment import tracking_uri
     from flows.leaderboard_view import print_leaderboard
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 128)
     print_leaderboard(result.leaderboard, console)
+    for warning in result.warnings:
+        click.echo(f"\nWarning: {warning}")
+    failed = result.leaderboard[result.leaderboard["status"] == "failed"]
+    for _, cell in failed.head(_FAILURES_SHOWN).iterrows():
+        click.echo(f"\nFailed: {'/'.join(cell[['population', 'endpoint', 'feature_set', 'model']])}: {cell['note']}")
+    if len(failed) > _FAILURES_SHOWN:
+        click.echo(f"… and {len(failed) - _FAILURES_SHOWN} more, in the leaderboard")
     counts = f"{result.completed} cells completed, {result.failed} failed, {result.skipped} skipped"
     click.echo(f"\n{counts}; {result.reused} reused from earlier runs.")
     click.echo(f"Leaderboard  {result.folder / 'leaderboard.csv'}")

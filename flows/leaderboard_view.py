@@ -55,7 +55,8 @@ def print_leaderboard(board: pd.DataFrame, console: Console) -> None:
         done = rows[rows["status"] == "completed"]
         title = f"{ENDPOINTS[str(endpoint)].label} · {POPULATIONS[str(population)].label}"
         if done.empty:
-            console.print(f"[bold]{title}[/bold]: nothing completed ({rows['status'].value_counts().to_dict()})")
+            ended = ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items())
+            console.print(f"[bold]{title}[/bold]: nothing completed; {ended}: {rows['note'].iloc[0]}")
         elif population == populations[0]:
             console.print(_table(title, done))
         else:
@@ -67,6 +68,8 @@ def summary(done: pd.DataFrame) -> str:
     models = done[done["model"] != "null_model"]
     if models.empty:
         return "the null model only"
+    if models["auc"].isna().all():
+        return "no AUC could be estimated"
     best = models.sort_values("auc", ascending=False).iloc[0]
     above = int((models["auc_ci_low"] > 0.5).sum())
     label = MODELS[best["model"]].label
@@ -89,6 +92,7 @@ def _table(title: str, rows: pd.DataFrame) -> Table:
         caption_justify="left",
         box=SIMPLE_HEAD,
         pad_edge=False,
+        collapse_padding=True,
     )
     for column in ("Model", "Features"):
         table.add_column(column)

@@ -61,7 +61,8 @@ def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
                     else:
                         cells[cell] = fit
     if not cells:
-        reasons = "; ".join(dict.fromkeys(s.note for s in skipped)) or "no model answers these endpoints"
+        notes = dict.fromkeys(note for s in skipped for note in s.note.split("; "))
+        reasons = "; ".join(notes) or "no model answers these endpoints"
         raise CohortError(f"nothing can be run on cohort {cohort.name}: {reasons}")
     fits = sorted(dict.fromkeys(cells.values()), key=lambda fit: -MODELS[fit.model].relative_cost)
     # The null model is met once for each feature set: its first reason stands, and none if it runs with another.
@@ -97,4 +98,4 @@ def _why_not(cohort: Cohort, population: str, feature_set: str, endpoint: str) -
         return str(error)
     outcome = patients.outcome(ENDPOINTS[endpoint].source)
     reasons = [unsupported(outcome, h) for h in ENDPOINTS[endpoint].horizons_months]
-    return "; ".join(reasons) if all(reasons) else ""
+    return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""

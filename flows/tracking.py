@@ -1,16 +1,14 @@
-"""MLflow: what is logged as a sequence of plain values, and the one writer that logs it.
+"""MLflow: the one writer that logs the items of :mod:`flows.log_items`, and the fitted model as MLflow keeps it.
 
 Every call names its run id: MLflow's active-run stack is thread-local and nests by accident.
 """
 
 from __future__ import annotations
 
-import getpass
 import json
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import Any
@@ -22,141 +20,19 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param, RunTag
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, Schema
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE, MLFLOW_USER
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from cohort.dictionary import Variable
-from cohort.types import EVIDENCE_LABELS, Cohort
+from cohort.types import Cohort
 from evaluation.predictions import NO_FEATURES
-from evaluation.tables import Cell, CellResult
+from evaluation.tables import Cell
 from features.feature_set import Feature
 from features.registry import FEATURE_SETS
-from flows.cell_store import FitSummary, code_digest
+from flows.log_items import NOTE_TAG, Files, FittedModel, Item, Metrics, Params, Table, Tags, UsedCohort, cohort_tags
 from flows.plan import Fit
-from flows.work import EvaluatedCell
 from models.procedure import FittedProcedure
 
-_NOTE = "mlflow.note.content"
 _MAX_PARAM = 5_900  # MLflow refuses values of 6,000 characters and more
-
-
-# ---- what is logged ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Tags:
-    values: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Params:
-    values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Metrics:
-    """Values that are not finite are left out: MLflow's charts cannot show them."""
-
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Files:
-    """A file, or all files of a folder, below an artifact folder."""
-
-    path: Path
-    below: str = ""
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table as csv."""
-
-    name: str
-    table: pd.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
-class UsedCohort:
-    cohort: Cohort
-
-
-@dataclass(frozen=True, eq=False)
-class FittedModel:
-    """The model of a fit, logged with the first of its cells and linked to the others."""
-
-    fit: Fit
-    procedure: FittedProcedure
-    cohort: Cohort
-
-
-Item = Tags | Params | Metrics | Files | Table | UsedCohort | FittedModel
-
-
-def metric_values(result: CellResult) -> dict[str, float]:
-    """``auc/6_months`` and, below ``interval/``, its bounds."""
-    values: dict[str, float] = {}
-    for e in result.estimates:
-        months = f"{e.horizon_months:g}_months"
-        values[f"{e.metric}/{months}"] = e.estimate
-        values[f"interval/{e.metric}_{months}_low"] = e.ci_low
-        values[f"interval/{e.metric}_{months}_high"] = e.ci_high
-    if result.estimates:
-        values["patients"] = result.estimates[-1].n
-        values["events_by_horizon"] = result.estimates[-1].n_events
-    values["fit_seconds"] = result.seconds
-    return values
-
-
-def cell_items(
-    evaluated: EvaluatedCell,
-    fit: Fit,
-    summary: FitSummary,
-    predictions: pd.DataFrame,
-    cohort: Cohort,
-    model: FittedProcedure | None,
-) -> Iterator[Item]:
-    """All that is logged of one cell."""
-    result = evaluated.result
-    yield Tags({"trained_on": fit.trained_on, "fit": fit.name, _NOTE: _describe(result, cohort)})
-    yield Tags({f"note_{i}": note for i, note in enumerate(summary.notes, 1)})
-    yield Params({"trained_on": fit.trained_on, "n_predictors": summary.n_predictors, **summary.params})
-    yield Metrics(metric_values(result))
-    yield UsedCohort(cohort)
-    yield Files(evaluated.folder, "evaluation")
-    yield Table("predictions.csv", predictions)
-    if model is not None:
-        yield FittedModel(fit, model, cohort)
-    yield Tags({"status": result.status})
-
-
-def benchmark_items(leaderboard: pd.DataFrame, files: Iterable[Path]) -> Iterator[Item]:
-    """What is logged of the whole benchmark: its files, how the cells ended, and the highest AUC of each question."""
-    yield from (Files(path) for path in files)
-    yield Metrics({f"cells/{status}": float(count) for status, count in leaderboard["status"].value_counts().items()})
-    best = leaderboard.groupby(["population", "endpoint"])["auc"].max()
-    yield Metrics(
-        {f"highest_auc/{'_'.join(map(str, question))}": value for question, value in zip(best.index, best, strict=True)}
-    )
-
-
-def cohort_tags(cohort: Cohort) -> dict[str, str]:
-    return {
-        "cohort": cohort.name,
-        "cohort_digest": cohort.digest,
-        "evidence": EVIDENCE_LABELS[cohort.evidence],
-        "code_version": code_digest(),
-        MLFLOW_SOURCE_NAME: "crlm benchmark",
-        MLFLOW_SOURCE_TYPE: "LOCAL",
-        MLFLOW_USER: getpass.getuser(),
-    }
-
-
-def _describe(result: CellResult, cohort: Cohort) -> str:
-    note = f"\n\n{result.note}" if result.note else ""
-    return f"**{result.cell.name}**\n\n{cohort.caption}.{note}"
-
-
-# ---- the writer ----------------------------------------------------------------------------------------------------------
 
 
 class MlflowWriter:
@@ -185,7 +61,7 @@ class MlflowWriter:
         else:
             tags = {**cohort_tags(cohort), "kind": "benchmark", "status": "running"}
             parent = self._client.create_run(self._experiment, run_name=run_name, tags=tags).info.run_id
-            self.write(parent, [Params(params), UsedCohort(cohort), Tags({_NOTE: f"{cohort.caption}."})])
+            self.write(parent, [Params(params), UsedCohort(cohort), Tags({NOTE_TAG: f"{cohort.caption}."})])
         self._parent, self._cohort = parent, cohort
         self._logged = self._take_stock()
         return parent
@@ -295,7 +171,7 @@ class MlflowWriter:
         if known is not None:
             return str(known.experiment_id)
         location = (self._artifacts / name).as_uri() if self._artifacts is not None else None
-        tags = {_NOTE: f"{cohort.caption}.", "mlflow.experimentKind": "custom_model_development"}
+        tags = {NOTE_TAG: f"{cohort.caption}.", "mlflow.experimentKind": "custom_model_development"}
         return str(self._client.create_experiment(name, artifact_location=location, tags=tags))
 
     def _exists(self, run_id: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,8 +38,11 @@ def configs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[BenchmarkCo
 def _outcome(folder: Path, failed: int = 0) -> SimpleNamespace:
     estimates = tuple(Estimate(m, 12.0, 0.6, 0.5, 0.7, n=90, n_events=40) for m in METRICS)
     cell = Cell("overall", "dfs", "paper", "paper_cox")
-    board = leaderboard([CellResult(cell, "completed", estimates, seconds=1.0, n_events_total=70)])
-    return SimpleNamespace(leaderboard=board, folder=folder, completed=1, failed=failed, skipped=2, reused=0)
+    bad = [CellResult(replace(cell, model=f"bad_{i}"), "failed", note=f"reason {i}") for i in range(failed)]
+    board = leaderboard([CellResult(cell, "completed", estimates, seconds=1.0, n_events_total=70), *bad])
+    return SimpleNamespace(
+        leaderboard=board, folder=folder, completed=1, failed=failed, skipped=2, reused=0, warnings=("suspected leak: x",)
+    )
 
 
 def _crlm(*arguments: str | Path) -> Result:
@@ -165,11 +169,15 @@ def test_way_to_mlflow_is_told(uri: str, said: str, configs: list[BenchmarkConfi
 
 
 def test_failed_cells_give_exit_status_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(cli, "_run_flow", lambda _: _outcome(tmp_path, failed=3))
+    monkeypatch.setattr(cli, "_run_flow", lambda _: _outcome(tmp_path, failed=4))
     result = _crlm("benchmark")
 
     assert result.exit_code == 1
-    assert "3 failed" in result.output
+    assert "4 failed" in result.output
+    assert "Failed: overall/dfs/paper/bad_0: reason 0" in result.output
+    assert "reason 3" not in result.output
+    assert "… and 1 more" in result.output
+    assert "Warning: suspected leak: x" in result.output
 
 
 def test_error_that_no_user_can_mend_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,8 +124,7 @@ def test_question_without_a_completed_cell_says_how_its_cells_ended() -> None:
     text = _printed(_undone("failed"), _undone("skipped", "xgboost_survival"))
 
     assert "Overall survival · All patients: nothing completed" in text
-    assert "'failed': 1" in text
-    assert "'skipped': 1" in text
+    assert "1 failed, 1 skipped: because" in text
 
 
 def test_failed_cell_is_no_row_of_the_table() -> None:
@@ -134,3 +133,9 @@ def test_failed_cell_is_no_row_of_the_table() -> None:
 
     assert "nan" not in text.lower()
     assert "baseline" not in text
+
+
+def test_question_without_any_auc_names_no_best_model() -> None:
+    board = leaderboard([NULL, _result("paper_cox", (float("nan"),) * 3)])
+
+    assert summary(board) == "no AUC could be estimated"

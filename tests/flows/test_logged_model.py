@@ -18,8 +18,9 @@ from features.feature_set import build_predictors
 from features.registry import FEATURE_SETS
 from flows import tracking
 from flows.config import BenchmarkConfig
+from flows.log_items import FittedModel
 from flows.plan import Fit
-from flows.tracking import FittedModel, RiskPredictor
+from flows.tracking import RiskPredictor
 from flows.work import predictors_of, procedure_of
 from models.procedure import FittedProcedure
 

@@ -20,8 +20,8 @@ from evaluation.tables import Cell, CellResult
 from flows import tracking
 from flows.cell_store import FitSummary, code_digest
 from flows.config import BenchmarkConfig
+from flows.log_items import Item, Metrics, benchmark_items, cell_items
 from flows.plan import Fit
-from flows.tracking import Item, benchmark_items, cell_items
 from flows.work import EvaluatedCell, predictors_of, procedure_of
 from models.procedure import FittedProcedure
 
@@ -167,9 +167,15 @@ def test_cells_of_one_fit_link_one_model(mlflow_store: Any, logged: tuple[Run, R
 def test_metric_that_is_not_finite_is_left_out(mlflow_store: Any, cohort: Cohort) -> None:
     writer = mlflow_store.writer()
     parent = writer.start(cohort, "run", {}, None)
-    writer.write(parent, [tracking.Metrics({"a": 1.0, "b": NAN, "c": float("inf")})])
+    writer.write(parent, [Metrics({"a": 1.0, "b": NAN, "c": float("inf")})])
 
     assert mlflow_store.client.get_run(parent).data.metrics == {"a": 1.0}
+
+
+def test_long_parameters_are_cut_to_what_mlflow_takes_and_lists_are_readable() -> None:
+    assert len(tracking._param("x" * 10_000)) < 6_000
+    assert tracking._param(["a", "b"]) == "a, b"
+    assert tracking._param(0.1 + 0.2) == "0.3"
 
 
 def test_what_is_no_item_is_refused(mlflow_store: Any) -> None:

@@ -13,10 +13,9 @@ from cohort.types import ENDPOINTS, Endpoint
 from evaluation.estimate import Estimate
 from evaluation.metrics.registry import METRICS
 from evaluation.tables import Cell, CellResult
-from flows import tracking
 from flows.cell_store import FitSummary
+from flows.log_items import FittedModel, Item, Tags, benchmark_items, cell_items, metric_values
 from flows.plan import Fit
-from flows.tracking import FittedModel, Item, Tags, benchmark_items, cell_items, metric_values
 from flows.work import EvaluatedCell
 
 NAN = float("nan")
@@ -71,9 +70,3 @@ def test_benchmark_counts_cells_by_status_and_names_the_highest_auc_of_each_ques
     assert [type(i).__name__ for i in items] == ["Files", "Metrics", "Metrics"]
     assert items[1].values == {"cells/completed": 2.0, "cells/failed": 1.0}
     assert items[2].values["highest_auc/overall_dfs"] == 0.7
-
-
-def test_long_parameters_are_cut_to_what_mlflow_takes_and_lists_are_readable() -> None:
-    assert len(tracking._param("x" * 10_000)) < 6_000
-    assert tracking._param(["a", "b"]) == "a, b"
-    assert tracking._param(0.1 + 0.2) == "0.3"

@@ -1,0 +1,76 @@
+"""The report's words on method: how to read each number, the protocol in a paragraph, the settings line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+HOW_TO_READ: tuple[tuple[str, str], ...] = (
+    (
+        "AUC",
+        "The probability that, of two patients, one with the event by the horizon and one without, the one with it had the"
+        " higher predicted risk. 0.5 is a coin, 1 is perfect.",
+    ),
+    (
+        "Harrell's C, Uno's C",
+        "The same for the order of the events over time. Harrell's leans on how patients were censored; Uno's corrects for it.",
+    ),
+    (
+        "Brier score",
+        "The mean squared distance between predicted risk and what happened. Lower is better, but only against the null"
+        " model, which gives everybody the same risk: a model that does not beat it is of no use.",
+    ),
+    (
+        "Calibration intercept",
+        "Whether risks are right on average, on the logit scale. 0 is right; below 0, risks are too high.",
+    ),
+    (
+        "Calibration slope",
+        "Whether risks spread as they should. 1 is right; below 1 they are too extreme, at 0 they carry nothing; above 1 they"
+        " are too timid.",
+    ),
+    ("O/E", "Observed over expected events. 1 is right; below 1, risk is overestimated."),
+)
+
+#: What a setting says in the methods; a setting that is absent is passed over.
+_PROTOCOL: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("n_folds", "n_repeats"),
+        "Every patient is predicted by fits that never saw them, in {n_folds}-fold cross-validation repeated {n_repeats} times"
+        " and stratified by the time of the event; encoding, imputation, selection and tuning happen inside the training folds.",
+    ),
+    (
+        ("n_trials", "n_inner_folds"),
+        "Models with something to tune try {n_trials} settings in {n_inner_folds} inner folds (0: their default settings),"
+        " judged by the Brier score.",
+    ),
+    (
+        ("n_bootstraps",),
+        "Intervals are 95% percentile intervals over {n_bootstraps} resamples of patients, the out-of-fold predictions held"
+        " fixed: they speak of these predictions in such patients, not of fitting anew in other samples.",
+    ),
+    (("seed",), "Random numbers start from seed {seed}."),
+)
+
+_METHODS_ALWAYS = (
+    "AUC, Uno's C, Brier score, calibration intercept and slope allow for censored patients by inverse-probability-of-censoring"
+    " weights, Harrell's C by leaving out pairs whose order is unknown; O/E uses Kaplan-Meier. Ranks are compared inside a test"
+    " fold only, where risks come from one fit. Calibration plots group patients by their risk averaged over repeats. This is"
+    " internal validation: it says nothing of other hospitals. No correction for multiplicity is made."
+)
+
+
+def methods(settings: Mapping[str, object]) -> str:
+    """The protocol in a paragraph, its numbers from the configuration."""
+    told = [text.format(**settings) for names, text in _PROTOCOL if all(name in settings for name in names)]
+    return " ".join([*told, _METHODS_ALWAYS])
+
+
+def flat_settings(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as dotted names and text."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat_settings(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple, set, frozenset)):
+            yield f"{prefix}{name}", ", ".join(map(str, value))
+        else:
+            yield f"{prefix}{name}", "not set" if value is None else str(value)

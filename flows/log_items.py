@@ -1,0 +1,134 @@
+"""What is logged of a benchmark and its cells, as plain values: no store is asked, so a test can."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cohort.types import EVIDENCE_LABELS, Cohort
+from evaluation.tables import CellResult
+from flows.cell_store import FitSummary, code_digest
+from flows.plan import Fit
+from flows.work import EvaluatedCell
+from models.procedure import FittedProcedure
+
+NOTE_TAG = "mlflow.note.content"
+
+
+@dataclass(frozen=True)
+class Tags:
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Params:
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Values that are not finite are left out: MLflow's charts cannot show them."""
+
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Files:
+    """A file, or all files of a folder, below an artifact folder."""
+
+    path: Path
+    below: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as csv."""
+
+    name: str
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class UsedCohort:
+    cohort: Cohort
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """The model of a fit, logged with the first of its cells and linked to the others."""
+
+    fit: Fit
+    procedure: FittedProcedure
+    cohort: Cohort
+
+
+Item = Tags | Params | Metrics | Files | Table | UsedCohort | FittedModel
+
+
+def metric_values(result: CellResult) -> dict[str, float]:
+    """``auc/6_months`` and, below ``interval/``, its bounds."""
+    values: dict[str, float] = {}
+    for e in result.estimates:
+        months = f"{e.horizon_months:g}_months"
+        values[f"{e.metric}/{months}"] = e.estimate
+        values[f"interval/{e.metric}_{months}_low"] = e.ci_low
+        values[f"interval/{e.metric}_{months}_high"] = e.ci_high
+    if result.estimates:
+        values["patients"] = result.estimates[-1].n
+        values["events_by_horizon"] = result.estimates[-1].n_events
+    values["fit_seconds"] = result.seconds
+    return values
+
+
+def cell_items(
+    evaluated: EvaluatedCell,
+    fit: Fit,
+    summary: FitSummary,
+    predictions: pd.DataFrame,
+    cohort: Cohort,
+    model: FittedProcedure | None,
+) -> Iterator[Item]:
+    """All that is logged of one cell."""
+    result = evaluated.result
+    yield Tags({"trained_on": fit.trained_on, "fit": fit.name, NOTE_TAG: _describe(result, cohort)})
+    yield Tags({f"note_{i}": note for i, note in enumerate(summary.notes, 1)})
+    yield Params({"trained_on": fit.trained_on, "n_predictors": summary.n_predictors, **summary.params})
+    yield Metrics(metric_values(result))
+    yield UsedCohort(cohort)
+    yield Files(evaluated.folder, "evaluation")
+    yield Table("predictions.csv", predictions)
+    if model is not None:
+        yield FittedModel(fit, model, cohort)
+    yield Tags({"status": result.status})
+
+
+def benchmark_items(leaderboard: pd.DataFrame, files: Iterable[Path]) -> Iterator[Item]:
+    """What is logged of the whole benchmark: its files, how the cells ended, and the highest AUC of each question."""
+    yield from (Files(path) for path in files)
+    yield Metrics({f"cells/{status}": float(count) for status, count in leaderboard["status"].value_counts().items()})
+    best = leaderboard.groupby(["population", "endpoint"])["auc"].max()
+    yield Metrics(
+        {f"highest_auc/{'_'.join(map(str, question))}": value for question, value in zip(best.index, best, strict=True)}
+    )
+
+
+def cohort_tags(cohort: Cohort) -> dict[str, str]:
+    return {
+        "cohort": cohort.name,
+        "cohort_digest": cohort.digest,
+        "evidence": EVIDENCE_LABELS[cohort.evidence],
+        "code_version": code_digest(),
+        "mlflow.source.name": "crlm benchmark",
+        "mlflow.source.type": "LOCAL",
+        "mlflow.user": getpass.getuser(),
+    }
+
+
+def _describe(result: CellResult, cohort: Cohort) -> str:
+    note = f"\n\n{result.note}" if result.note else ""
+    return f"**{result.cell.name}**\n\n{cohort.caption}.{note}"

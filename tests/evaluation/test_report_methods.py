@@ -1,0 +1,18 @@
+"""The protocol in words, its numbers from the settings."""
+
+from __future__ import annotations
+
+from evaluation.report_methods import methods
+
+from .report_cases import SETTINGS
+
+
+def test_methods_take_their_numbers_from_the_settings() -> None:
+    text = methods(SETTINGS)
+
+    for piece in ("5-fold cross-validation repeated 2 times", "4 settings in 3 inner folds", "500 resamples", "seed 7"):
+        assert piece in text
+
+
+def test_methods_pass_over_settings_that_are_absent() -> None:
+    assert "internal validation" in methods({})
