@@ -117,7 +117,10 @@ def _half_time(times: FloatArray, curve: FloatArray, longest: float) -> float:
 def _describe_population(name: str, cohort: Cohort) -> PopulationDescription:
     outcomes = {source: cohort.outcome(source) for source in ("dfs", "os")}
     # Times and events are described under censoring, identifiers not at all.
-    shown = [v for v in cohort.variables.values() if v.name in cohort.frame and v.kind in ("continuous", "count", "categorical")]
+    recorded = [
+        v for v in cohort.variables.values() if v.name in cohort.frame and v.kind in ("continuous", "count", "categorical")
+    ]
+    shown = sorted(recorded, key=lambda variable: variable.known_at)  # a cohort's own variables among the dictionary's
     return PopulationDescription(
         name=name,
         label=POPULATIONS[name].label,

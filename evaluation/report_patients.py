@@ -99,15 +99,20 @@ def _count_text(row: pd.Series) -> str:
 
 
 def _survival(populations: Sequence[PopulationDescription]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    kinds: tuple[tuple[str, Callable[[PopulationDescription], pd.DataFrame]], ...] = (
-        ("Median {}, months", lambda p: p.medians),
-        ("Median follow-up for {}, months (reverse Kaplan-Meier)", lambda p: p.follow_up),
+    kinds: tuple[tuple[str, Callable[[PopulationDescription], pd.DataFrame], Callable[[pd.Series], str]], ...] = (
+        ("Events of {}, patients", lambda p: p.medians, _events),
+        ("Median {}, months", lambda p: p.medians, _months),
+        ("Median follow-up for {}, months (reverse Kaplan-Meier)", lambda p: p.follow_up, _months),
     )
-    for title, table in kinds:
+    for title, table, text in kinds:
         per_population = [table(p).set_index("source") for p in populations]
         for source in per_population[0].index if per_population else ():
             rows = [one.loc[source] for one in per_population]
-            yield title.format(str(rows[0]["label"]).lower()), tuple(map(_months, rows))
+            yield title.format(str(rows[0]["label"]).lower()), tuple(map(text, rows))
+
+
+def _events(row: pd.Series) -> str:
+    return f"{row['n_events']:.0f} of {row['n']:.0f}"
 
 
 def _months(row: pd.Series) -> str:

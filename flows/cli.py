@@ -231,6 +231,8 @@ class _errors_for_people:  # noqa: N801 (reads as a function)
 
         if isinstance(error, CohortError):
             _stop(str(error))
+        if isinstance(error, RuntimeError) and str(error).startswith("Failed to reach API"):
+            _stop("no Prefect server answers at PREFECT_API_URL: start it (crlm serve), or unset the variable to do without")
         if isinstance(error, ValidationError):
             _stop(
                 "\n".join(

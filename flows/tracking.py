@@ -39,10 +39,8 @@ class MlflowWriter:
     """Writes the items of one benchmark: a parent run, and a child run for each cell."""
 
     def __init__(self, tracking_uri: str, artifacts: Path) -> None:
-        for name in (
-            "mlflow",
-            "alembic",
-        ):  # their warnings speak of what is meant here: pickled models, a package installed in place
+        # Their warnings speak of what is meant here: pickled models, a package installed in place.
+        for name in ("mlflow", "alembic"):
             logging.getLogger(name).setLevel(logging.ERROR)
         if tracking_uri.startswith("sqlite:///"):
             Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -149,7 +147,7 @@ class MlflowWriter:
         if item.fit.name not in self._models:
             # Made by hand: Model.log would file it in the default experiment, whatever the run's is.
             model = self._client.create_logged_model(
-                self._experiment, name=item.fit.name.replace("/", "-"), source_run_id=run_id, model_type=item.fit.model
+                self._experiment, name=_model_name(item.fit), source_run_id=run_id, model_type=item.fit.model
             )
             Model.log(
                 artifact_path=None,
@@ -285,6 +283,11 @@ def _inputs(item: FittedModel) -> list[str]:
 def _typical(values: pd.Series) -> Any:
     known = values.dropna()
     return str(known.mode().iloc[0]) if values.dtype == "category" else float(known.median())
+
+
+def _model_name(fit: Fit) -> str:
+    """The model first: lists cut long names off. MLflow refuses slashes."""
+    return f"{fit.model}-{fit.feature_set}-{fit.trained_on}-{fit.population}"
 
 
 def _risk_column(horizon_months: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from sksurv.datasets import load_veterans_lung_cancer
 
 from cohort.describe import CohortDescription, PopulationDescription, describe, median_survival
+from cohort.dictionary import KnownAt, Variable
 from cohort.simulate import simulate_cohort
 from cohort.types import Cohort, Outcome
 
@@ -152,3 +154,15 @@ def test_no_patient_id_is_described() -> None:
     for table in (population.variables, population.missing, population.follow_up, population.medians, population.events):
         assert "secret" not in table.to_csv()
         assert "centre" not in table.to_csv()
+
+
+def test_a_cohorts_own_variables_stand_among_those_known_at_their_time() -> None:
+    cohort = simulate_cohort(40, seed=1).cohort
+    own = Variable("albumin", "Albumin", "continuous", KnownAt.BASELINE, "g/l")
+    with_own = replace(cohort, frame=cohort.frame.assign(albumin=40.0), variables={**cohort.variables, "albumin": own})
+
+    table = describe(with_own).populations[0].variables
+    order = [KnownAt.parse(known_at) for known_at in table["known_at"]]
+
+    assert order == sorted(order)
+    assert "albumin" in set(table["variable"])

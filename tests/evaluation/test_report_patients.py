@@ -22,3 +22,11 @@ def test_no_patient_id_is_in_the_report() -> None:
     html = render_report(report_data())
 
     assert not [patient for patient in COHORT.patient_ids if patient in html]
+
+
+def test_all_events_of_the_follow_up_are_counted() -> None:
+    text = text_of(render_report(report_data()))
+
+    for source, label in (("dfs", "disease-free"), ("os", "overall")):
+        events = int(COHORT.outcome(source).event.sum())
+        assert f"Events of {label} survival, patients {events} of {len(COHORT)}" in text

@@ -200,3 +200,12 @@ def test_yaml_that_cannot_be_read_is_refused(content: str, tmp_path: Path, confi
 def test_reconstruction_into_a_missing_folder_or_with_a_bad_seed_is_refused(tmp_path: Path) -> None:
     assert "no folder" in _refused("cohort", "reconstruct", "--out", tmp_path / "no" / "x.csv")
     assert "--seed" in _refused("cohort", "reconstruct", "--seed", "-1", "--out", tmp_path / "x.csv")
+
+
+def test_prefect_server_that_does_not_answer_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(_: Any) -> None:
+        raise RuntimeError("Failed to reach API at http://127.0.0.1:9/api/")
+
+    monkeypatch.setattr(cli, "_run_flow", unreachable)
+
+    assert "unset the variable" in _refused("benchmark")
