@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from sksurv.compare import compare_survival
 from sksurv.nonparametric import kaplan_meier_estimator
-from sksurv.util import Surv
 
 from cohort.types import FloatArray, IntArray, Outcome
 from evaluation.estimate import unsupported
@@ -125,16 +123,3 @@ def _km_table(outcome: Outcome, label: str) -> pd.DataFrame:
             "n_at_risk": np.concatenate([[len(outcome)], len(outcome) - before]),
         }
     )
-
-
-def log_rank_p(at: HorizonPredictions, n_groups: int = 3) -> float:
-    """Log-rank p of the groups of :func:`risk_group_curves`; NaN for one group.
-
-    For orientation only: out-of-fold risks of one cohort depend on each other through the fits, so that p is no
-    valid test (Simon et al. 2011). No figure prints it.
-    """
-    group = risk_groups(at, n_groups)
-    if group.max() == 0:
-        return float("nan")
-    _, p_value = compare_survival(Surv.from_arrays(at.outcome.event, at.outcome.time_months), group)
-    return float(p_value)

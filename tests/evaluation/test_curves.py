@@ -9,7 +9,7 @@ from scipy.stats import norm
 from sklearn.metrics import roc_curve as sklearn_roc_curve
 
 from cohort.types import Outcome
-from evaluation.curves import calibration_curve, log_rank_p, risk_group_curves, risk_groups, roc_curve
+from evaluation.curves import calibration_curve, risk_group_curves, risk_groups, roc_curve
 from evaluation.metrics.auc import AUC
 from evaluation.predictions import HorizonPredictions
 
@@ -214,8 +214,3 @@ def test_curves_never_rise() -> None:
     for _, curve in risk_group_curves(_random(4)).groupby("group"):
         assert (curve["survival"].diff().dropna() <= 1e-12).all()
         assert (curve["n_at_risk"].diff().dropna() <= 0).all()
-
-
-def test_log_rank_sees_what_groups_differ_in_and_nothing_in_one_group() -> None:
-    assert log_rank_p(_random(0)) < 0.001
-    assert np.isnan(log_rank_p(_null()))
