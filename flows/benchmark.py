@@ -27,8 +27,6 @@ from cohort.load import load_cohort
 from cohort.types import Cohort
 from evaluation.leak_audit import LeakSuspected, too_good_predictors
 from evaluation.tables import Cell
-from features.feature_set import build_predictors
-from features.registry import FEATURE_SETS
 from flows.cell_store import CellStore, code_digest, library_versions
 from flows.cell_work import CellWork
 from flows.compute import ComputePool
@@ -41,7 +39,8 @@ from flows.plan import Plan, make_plan
 from flows.progress import BenchmarkProgress
 from flows.run_directory import RunDirectory
 from flows.tracking import MlflowWriter
-from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell
+from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell, predictors_of
+from models.registry import MODELS
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +76,7 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
     started = time.monotonic()
     cohort = load_and_check(config)
     plan = plan_cells(config, cohort)
-    warnings = audit_leaks(config, cohort)
+    warnings = audit_leaks(config, cohort, plan)
     with ComputePool(config.n_workers, cohort) as pool, closing(open_run(config, cohort)) as run:
         writer = MlflowWriter(tracking_uri(), workspace() / "mlruns" / "artifacts")
         run.update(mlflow_run_id=writer.start(cohort, run.name, config.science(), run.state.get("mlflow_run_id")))
@@ -119,12 +118,14 @@ def plan_cells(config: BenchmarkConfig, cohort: Cohort) -> Plan:
 
 
 @task(name="audit-leaks", cache_policy=NO_CACHE)
-def audit_leaks(config: BenchmarkConfig, cohort: Cohort) -> tuple[str, ...]:
-    """Predictors that know too much stop the run, or become warnings where the configuration says so."""
+def audit_leaks(config: BenchmarkConfig, cohort: Cohort, plan: Plan) -> tuple[str, ...]:
+    """Predictors that know too much, of any fit planned, stop the run, or become warnings where the configuration says so."""
     findings: dict[str, None] = {}
-    for name in config.feature_sets:
-        predictors = build_predictors(cohort, "overall", FEATURE_SETS[name])
-        findings |= dict.fromkeys(map(str, too_good_predictors(predictors, cohort.outcome("dfs"), SPLIT_HORIZONS_MONTHS)))
+    # One fit stands for all that learn from the same predictors of the same patients.
+    for fit in {(f.population, f.feature_set): f for f in plan.fits if MODELS[f.model].uses_predictors}.values():
+        outcome = cohort.population(fit.population).outcome("dfs")
+        suspects = too_good_predictors(predictors_of(cohort, fit), outcome, SPLIT_HORIZONS_MONTHS)
+        findings |= {f"{suspect} ({fit.population})": None for suspect in suspects}
     if findings and config.on_leak == "refuse":
         raise LeakSuspected(
             "predictors that discriminate better than the field's best models:\n"

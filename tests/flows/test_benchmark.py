@@ -206,3 +206,25 @@ def test_the_tcia_benchmark_completes_with_the_published_event_counts(tmp_path: 
     skipped = board[board["status"] == "skipped"]
     assert set(skipped["population"]) == {"primary_resected"}
     assert skipped["note"].str.contains("does not record").all()
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_a_feature_set_that_the_cohort_lacks_is_skipped_and_the_others_are_run(tmp_path: Path, patch: pytest.MonkeyPatch):
+    columns = ["patient_id", "presurgery_cea", "dfs_months", "dfs_event", "os_months", "os_event"]
+    contract, data = write_contract(tmp_path, load_cohort().frame[columns])
+    settings = {"feature_sets": ("baseline", "pre_surgery"), "models": ("null_model", "paper_cox"), "endpoints": ("dfs",)}
+    board = run(tmp_path / "work", patch, cohort=contract, data=data, **settings).leaderboard.set_index(["feature_set", "model"])
+    assert board.loc[("pre_surgery", "paper_cox"), "status"] == "completed"
+    assert board.loc[("baseline", "paper_cox"), "status"] == "skipped"
+
+
+@pytest.mark.usefixtures("prefect_server")
+def test_every_population_that_is_fitted_is_audited(tmp_path: Path, patch: pytest.MonkeyPatch):
+    # pN is withheld from all patients, so only the primary-resected population can show that it knows the outcome.
+    frame = load_cohort().frame
+    early = (frame["dfs_months"] <= 12) & frame["dfs_event"]
+    knowing = early.map({True: "n1_2", False: "n0"}).where(frame["primary_resected"] == "yes")
+    columns = ["patient_id", "age", "primary_resected", "dfs_months", "dfs_event", "os_months", "os_event"]
+    contract, data = write_contract(tmp_path, frame[columns].assign(pn_stage=knowing))
+    with pytest.raises(LeakSuspected, match=r"pn_stage.*\(primary_resected\)"):
+        run(tmp_path / "work", patch, cohort=contract, data=data, populations=("overall", "primary_resected"))
