@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -184,14 +185,14 @@ class Cohort:
         """The title, and what kind of evidence it is: how the cohort is named wherever it shows."""
         return f"{self.title} – {EVIDENCE_LABELS[self.evidence]}"
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of all values, 16 hexadecimal digits; the same for the same patients whatever file they came from."""
         ordered = self.frame[sorted(self.frame.columns)].sort_values("patient_id")
         text = ordered.to_csv(index=False, lineterminator="\n", float_format="%.12g")
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """The digest and, where the cohort declares variables of its own, a digest of what they mean: all that bears on a fit."""
         own = [repr(v) for name, v in sorted(self.variables.items()) if name not in DICTIONARY]

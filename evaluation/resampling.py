@@ -9,6 +9,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold
 
 from cohort.errors import CohortError
 from cohort.types import IntArray, Outcome
+from models.strata import merge_small
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +35,7 @@ def strata(outcome: Outcome, horizons_months: tuple[float, ...], smallest: int) 
     """
     horizons = np.sort(np.asarray(horizons_months))
     group = np.where(outcome.event, np.searchsorted(horizons, outcome.time_months, side="left"), len(horizons) + 1)
-    while True:
-        names, counts = np.unique(group, return_counts=True)
-        small = np.flatnonzero(counts < smallest)
-        if len(names) == 1 or small.size == 0:
-            return np.asarray(group, dtype=np.intp)
-        at = small[0]
-        group[group == names[at]] = names[at + 1] if at + 1 < len(names) else names[at - 1]
+    return merge_small(group, smallest)
 
 
 def repeated_stratified_splits(

@@ -18,6 +18,7 @@ from features.encode import PredictorEncoder
 from features.feature_set import Predictors
 from models.kaplan_meier import ipcw_brier
 from models.risk_model import ModelSpec
+from models.strata import merge_small
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,6 @@ def _encode_fold(spec: ModelSpec, predictors: Predictors, outcome: Outcome, trai
 
 
 def _strata(outcome: Outcome, horizons_months: tuple[float, ...], smallest: int) -> IntArray:
-    """Patients by the horizons their status falls between, so that every fold holds events.
-
-    A group smaller than ``smallest`` joins the next, or the last the one before: it could not be in every fold.
-    """
+    """Patients by the horizons their status falls between, so that every fold holds events."""
     group = np.asarray(sum((outcome.status_at(h) == 1).astype(np.intp) for h in horizons_months))
-    for small in range(len(horizons_months)):
-        if 0 < np.sum(group == small) < smallest:
-            group[group == small] = small + 1
-    last = len(horizons_months)
-    if 0 < np.sum(group == last) < smallest:
-        group[group == last] = group[group < last].max(initial=last - 1)
-    return group
+    return merge_small(group, smallest)

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
 
 from cohort.contract import CONTRACTS
 from flows import cli
 from flows.service import Service
+
+from .crlm_cases import crlm, refused
 
 SHIPPED = CONTRACTS / "reconstructed.csv"
 
@@ -23,19 +24,6 @@ SHIPPED = CONTRACTS / "reconstructed.csv"
 @pytest.fixture(autouse=True)
 def _environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "prepare_environment", lambda: None)
-
-
-def _crlm(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.main, list(map(str, arguments)))
-
-
-def _refused(*arguments: str | Path) -> str:
-    """What is said when a command refuses with one message and exit status 2."""
-    result = _crlm(*arguments)
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)
-    assert "Traceback" not in result.output
-    return result.stderr
 
 
 # ---- help
@@ -53,7 +41,7 @@ def _refused(*arguments: str | Path) -> str:
 )
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 def test_help_lists_what_there_is(command: tuple[str, ...], names: tuple[str, ...], flag: str) -> None:
-    result = _crlm(*command, flag)
+    result = crlm(*command, flag)
 
     assert result.exit_code == 0
     assert all(name in result.output for name in names)
@@ -85,7 +73,7 @@ def test_the_installed_command_is_this_one() -> None:
 def test_environment_is_prepared_before_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[bool] = []
     monkeypatch.setattr(cli, "prepare_environment", lambda: called.append(True))
-    _crlm("cohort", "check", "--cohort", "nonsense")
+    crlm("cohort", "check", "--cohort", "nonsense")
 
     assert called == [True]
 
@@ -94,7 +82,7 @@ def test_environment_is_prepared_before_a_command(monkeypatch: pytest.MonkeyPatc
 
 
 def test_check_of_a_good_file_says_so() -> None:
-    result = _crlm("cohort", "check")
+    result = crlm("cohort", "check")
 
     assert result.exit_code == 0
     assert "268 patients" in result.output
@@ -106,7 +94,7 @@ def test_check_lists_every_broken_rule_and_the_patients_but_no_value(tmp_path: P
     table.loc[3, "sex"] = "secret"
     table.loc[[5, 6], "age"] = "classified"
     table.to_csv(tmp_path / "broken.csv", index=False)
-    message = _refused("cohort", "check", "--data", tmp_path / "broken.csv")
+    message = refused("cohort", "check", "--data", tmp_path / "broken.csv")
 
     assert message.startswith("crlm: broken.csv breaks 2 rules of its contract:")
     assert "sex: " in message
@@ -119,19 +107,19 @@ def test_check_lists_every_broken_rule_and_the_patients_but_no_value(tmp_path: P
 
 @pytest.mark.parametrize("command", ["check", "describe"])
 def test_cohort_that_is_not_there_is_refused(command: str, tmp_path: Path) -> None:
-    assert "reconstructed" in _refused("cohort", command, "--cohort", "nonsense"), "the known contracts are named"
-    assert "no file" in _refused("cohort", command, "--data", tmp_path / "nowhere.csv")
+    assert "reconstructed" in refused("cohort", command, "--cohort", "nonsense"), "the known contracts are named"
+    assert "no file" in refused("cohort", command, "--data", tmp_path / "nowhere.csv")
 
 
 def test_describe_prints_the_cohort() -> None:
-    result = _crlm("cohort", "describe")
+    result = crlm("cohort", "describe")
 
     assert result.exit_code == 0
     assert "All patients: 268 patients" in result.output
 
 
 def test_reconstruct_writes_the_cohort_that_ships(tmp_path: Path) -> None:
-    result = _crlm("cohort", "reconstruct", "--out", tmp_path / "again.csv")
+    result = crlm("cohort", "reconstruct", "--out", tmp_path / "again.csv")
 
     assert result.exit_code == 0
     assert "no patient's data, no clinical evidence" in result.output
@@ -159,12 +147,12 @@ def _free() -> int:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.0.1", "hospital.example", ""])  # noqa: S104 (must be refused)
 def test_serve_refuses_a_host_that_others_can_reach(host: str, busy: int) -> None:
-    assert "loopback only" in _refused("serve", "--host", host)
+    assert "loopback only" in refused("serve", "--host", host)
 
 
 def test_serve_refuses_a_busy_port_by_its_option(busy: int) -> None:
-    prefect = _refused("serve", "--prefect-port", str(busy), "--mlflow-port", str(_free()))
-    mlflow = _refused("serve", "--prefect-port", str(_free()), "--mlflow-port", str(busy))
+    prefect = refused("serve", "--prefect-port", str(busy), "--mlflow-port", str(_free()))
+    mlflow = refused("serve", "--prefect-port", str(_free()), "--mlflow-port", str(busy))
 
     assert f"port {busy} cannot be used" in prefect
     assert "--prefect-port" in prefect
@@ -172,9 +160,9 @@ def test_serve_refuses_a_busy_port_by_its_option(busy: int) -> None:
 
 
 def test_serve_refuses_one_port_for_two(busy: int) -> None:
-    assert "are the same" in _refused("serve", "--prefect-port", "4711", "--mlflow-port", "4711")
+    assert "are the same" in refused("serve", "--prefect-port", "4711", "--mlflow-port", "4711")
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x"])
 def test_serve_refuses_what_is_no_port(port: str, busy: int) -> None:
-    assert "--prefect-port" in _refused("serve", "--prefect-port", port)
+    assert "--prefect-port" in refused("serve", "--prefect-port", port)

@@ -8,13 +8,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 
 from evaluation.estimate import Estimate
 from evaluation.metrics.registry import METRICS
 from evaluation.tables import Cell, CellResult, leaderboard
 from flows import cli
 from flows.config import BenchmarkConfig
+
+from .crlm_cases import crlm, refused
 
 
 @pytest.fixture(autouse=True)
@@ -45,29 +46,16 @@ def _outcome(folder: Path, failed: int = 0) -> SimpleNamespace:
     )
 
 
-def _crlm(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli.main, list(map(str, arguments)))
-
-
-def _refused(*arguments: str | Path) -> str:
-    """What is said when a command refuses with one message and exit status 2."""
-    result = _crlm(*arguments)
-    assert result.exit_code == 2, result.output
-    assert isinstance(result.exception, SystemExit)
-    assert "Traceback" not in result.output
-    return result.stderr
-
-
 # ---- settings
 
 
 def test_benchmark_without_options_is_the_default_configuration(configs: list[BenchmarkConfig]) -> None:
-    assert _crlm("benchmark").exit_code == 0
+    assert crlm("benchmark").exit_code == 0
     assert configs == [BenchmarkConfig()]
 
 
 def test_options_reach_the_configuration(configs: list[BenchmarkConfig]) -> None:
-    _crlm(
+    crlm(
         *("benchmark", "--preset", "smoke", "--seed", "0", "--workers", "1", "--fresh"),
         *("--model", "paper_cox", "--model", "null_model", "--endpoint", "dfs", "--feature-set", "paper"),
         *("--population", "primary_resected", "--cohort", "tcia_crlm", "--data", "x.csv"),
@@ -92,8 +80,8 @@ def test_options_reach_the_configuration(configs: list[BenchmarkConfig]) -> None
 def test_options_win_over_the_file_and_the_file_over_the_preset(configs: list[BenchmarkConfig], tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("preset: smoke\nn_folds: 7\nseed: 1\ncohort: tcia_crlm\n", encoding="utf-8")
-    _crlm("benchmark", "--config", file, "--seed", "2")
-    _crlm("benchmark", "--config", file, "--preset", "full", "--cohort", "reconstructed")
+    crlm("benchmark", "--config", file, "--seed", "2")
+    crlm("benchmark", "--config", file, "--preset", "full", "--cohort", "reconstructed")
 
     smoke, full = configs
     assert smoke == BenchmarkConfig(preset="smoke", n_folds=7, seed=2, cohort="tcia_crlm")
@@ -110,14 +98,14 @@ def test_options_win_over_the_file_and_the_file_over_the_preset(configs: list[Be
     ],
 )
 def test_bad_setting_is_refused_by_its_name(arguments: tuple[str, ...], field: str, configs: list[BenchmarkConfig]) -> None:
-    assert f"crlm: {field}" in _refused("benchmark", *arguments)
+    assert f"crlm: {field}" in refused("benchmark", *arguments)
     assert configs == []
 
 
 def test_all_bad_settings_of_a_file_are_named_at_once(configs: list[BenchmarkConfig], tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text("n_folds: 1\nn_bootstrap: 500\nendpoints: []\n", encoding="utf-8")
-    message = _refused("benchmark", "--config", file)
+    message = refused("benchmark", "--config", file)
 
     assert all(f"{field}: " in message for field in ("n_folds", "n_bootstrap", "endpoints"))
     assert configs == []
@@ -142,7 +130,7 @@ def test_file_that_is_no_mapping_of_settings_is_refused(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_bytes(content)
 
-    assert said in _refused("benchmark", "--config", "mine.yaml")
+    assert said in refused("benchmark", "--config", "mine.yaml")
     assert configs == []
     assert [p.name for p in tmp_path.iterdir()] == ["mine.yaml"], "nothing in the file was executed"
 
@@ -151,7 +139,7 @@ def test_file_that_is_no_mapping_of_settings_is_refused(
 
 
 def test_leaderboard_counts_and_paths_are_printed(configs: list[BenchmarkConfig], tmp_path: Path) -> None:
-    result = _crlm("benchmark")
+    result = crlm("benchmark")
 
     assert "Two-stage Cox (paper)" in result.output
     assert "1 cells completed, 0 failed, 2 skipped; 0 reused from earlier runs." in result.output
@@ -165,12 +153,12 @@ def test_leaderboard_counts_and_paths_are_printed(configs: list[BenchmarkConfig]
 def test_way_to_mlflow_is_told(uri: str, said: str, configs: list[BenchmarkConfig], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
 
-    assert said in _crlm("benchmark").output
+    assert said in crlm("benchmark").output
 
 
 def test_failed_cells_give_exit_status_1(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(cli, "_run_flow", lambda _: _outcome(tmp_path, failed=4))
-    result = _crlm("benchmark")
+    result = crlm("benchmark")
 
     assert result.exit_code == 1
     assert "4 failed" in result.output
@@ -186,20 +174,20 @@ def test_error_that_no_user_can_mend_keeps_its_traceback(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(cli, "_run_flow", broken)
 
-    assert isinstance(_crlm("benchmark").exception, ZeroDivisionError)
+    assert isinstance(crlm("benchmark").exception, ZeroDivisionError)
 
 
 @pytest.mark.parametrize("content", ["seed: 2020-13-45\n", "[" * 3000], ids=["impossible date", "too deep"])
 def test_yaml_that_cannot_be_read_is_refused(content: str, tmp_path: Path, configs: list[BenchmarkConfig]) -> None:
     (tmp_path / "settings.yaml").write_text(content, encoding="utf-8")
 
-    assert "not readable YAML" in _refused("benchmark", "--config", tmp_path / "settings.yaml")
+    assert "not readable YAML" in refused("benchmark", "--config", tmp_path / "settings.yaml")
     assert not configs
 
 
 def test_reconstruction_into_a_missing_folder_or_with_a_bad_seed_is_refused(tmp_path: Path) -> None:
-    assert "no folder" in _refused("cohort", "reconstruct", "--out", tmp_path / "no" / "x.csv")
-    assert "--seed" in _refused("cohort", "reconstruct", "--seed", "-1", "--out", tmp_path / "x.csv")
+    assert "no folder" in refused("cohort", "reconstruct", "--out", tmp_path / "no" / "x.csv")
+    assert "--seed" in refused("cohort", "reconstruct", "--seed", "-1", "--out", tmp_path / "x.csv")
 
 
 def test_prefect_server_that_does_not_answer_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,4 +196,4 @@ def test_prefect_server_that_does_not_answer_is_told_in_words(monkeypatch: pytes
 
     monkeypatch.setattr(cli, "_run_flow", unreachable)
 
-    assert "unset the variable" in _refused("benchmark")
+    assert "unset the variable" in refused("benchmark")
