@@ -147,6 +147,29 @@ _VARIABLES: tuple[Variable, ...] = (
         levels=_NO_YES,
         only_if=("relapse", "yes"),
     ),
+    Variable(
+        "locoregional_kind",
+        "First locoregional treatment after relapse",
+        "categorical",
+        _OUT,
+        levels=(
+            "liver_surgery",
+            "liver_nonsurgical",
+            "lung_surgery",
+            "lung_radiotherapy",
+            "other_single_organ",
+            "other_multiorgan",
+        ),
+        only_if=("locoregional_treatment", "yes"),
+    ),
+    Variable(
+        "locoregional_repeated",
+        "More than one locoregional treatment",
+        "categorical",
+        _OUT,
+        levels=_NO_YES,
+        only_if=("locoregional_treatment", "yes"),
+    ),
 )
 
 DICTIONARY: dict[str, Variable] = {variable.name: variable for variable in _VARIABLES}
