@@ -78,7 +78,7 @@ def median_survival(outcome: Outcome) -> tuple[float, float, float]:
     The band is ``survival * exp(+-z * se(log survival))`` with Greenwood's error: R's ``survfit`` with ``conf.type="log"``. The
     limits are where the lower and the upper band cross one half (Brookmeyer and Crowley 1982).
     """
-    times, survival, error = _kaplan_meier(outcome)
+    times, survival, error = kaplan_meier_steps(outcome)
     # At survival 0 the error is infinite and R gives no band; NaN never crosses.
     band = np.where(survival > 0, error, np.nan)
     longest = float(outcome.time_months.max())
@@ -89,7 +89,7 @@ def median_survival(outcome: Outcome) -> tuple[float, float, float]:
     )
 
 
-def _kaplan_meier(outcome: Outcome) -> tuple[FloatArray, FloatArray, FloatArray]:
+def kaplan_meier_steps(outcome: Outcome) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Event times (m,), survival from each on (m,), and the standard error of its logarithm (m,)."""
     ordered = np.sort(outcome.time_months)
     times, deaths = np.unique(outcome.time_months[outcome.event], return_counts=True)

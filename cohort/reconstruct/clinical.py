@@ -59,17 +59,25 @@ def _primary(rng: np.random.Generator) -> Columns:
     }
 
 
-def _molecular(rng: np.random.Generator, right: BoolArray) -> Columns:
-    """RAS and BRAF, mismatch repair. BRAF mutation and deficiency are commoner in right-sided tumours."""
+def _mutations(rng: np.random.Generator, right: BoolArray) -> Columns:
+    """RAS and BRAF. BRAF mutation is commoner in right-sided tumours."""
     counts = stratum_counts("ras_braf")
     unknown = pick(counts[MISSING], rng.normal(size=N))
     braf = pick(counts["braf_mutated"], rng.normal(size=N) + 2 * right, ~unknown)
     ras = pick(counts["ras_mutated"], rng.normal(size=N) + 0.3 * right, ~unknown & ~braf)
     status = np.where(braf, "braf_mutated", np.where(ras, "ras_mutated", "wild_type")).astype(object)
     status[unknown] = None
-    mmr_unknown = pick_overall(count("mmr_status", "missing"), rng.normal(size=N) + 2 * unknown, ~braf)
-    deficient = pick_overall(count("mmr_status", "deficient"), rng.normal(size=N) + right + 2 * braf, ~mmr_unknown)
-    return {"ras_braf": status, "mmr_status": words(deficient, "deficient", "proficient", known=~mmr_unknown)}
+    return {"ras_braf": status}
+
+
+def _mismatch_repair(rng: np.random.Generator, columns: Columns) -> Columns:
+    """Deficiency is commoner in right-sided and in BRAF mutated tumours; unknown goes with an unknown mutation."""
+    unknown = np.array([status is None for status in columns["ras_braf"]])
+    braf = np.asarray(columns["ras_braf"] == "braf_mutated")
+    right = np.asarray(columns["primary_location"] == "right")
+    unknown = pick_overall(count("mmr_status", "missing"), rng.normal(size=N) + 2 * unknown, ~braf)
+    deficient = pick_overall(count("mmr_status", "deficient"), rng.normal(size=N) + right + 2 * braf, ~unknown)
+    return {"mmr_status": words(deficient, "deficient", "proficient", known=~unknown)}
 
 
 def _person(rng: np.random.Generator) -> Columns:
@@ -137,25 +145,29 @@ def clinical_columns(rng: np.random.Generator) -> Columns:
     """Patients, tumours and first-line treatment, in the order of ``STRATUM``."""
     columns = _person(rng) | _primary(rng)
     right = np.asarray(columns["primary_location"] == "right")
-    columns |= _molecular(rng, right)
+    columns |= _mutations(rng, right)
     wild_type = np.asarray(columns["ras_braf"] == "wild_type")
     columns |= _treatment(rng, columns["age"].astype(np.float64), right, wild_type)
     return columns | _mri(rng) | _cea(rng)
 
 
-def surgery_columns(rng: np.random.Generator, columns: Columns) -> Columns:
-    """Liver surgery and what followed. Two stages for bilobar disease; margins and ablation go with the number of lesions."""
+def scheduled_surgery(rng: np.random.Generator, columns: Columns) -> Columns:
+    """Two steps for bilobar disease, more often for many lesions."""
     burden = np.log(columns["presurgery_lesions"].astype(np.float64))
     bilobar = np.asarray(columns["baseline_lobes"] == "bilobar")
-    everyone = np.ones(N, dtype=np.bool_)
     two = pick(stratum_counts("surgery_steps")["two"], rng.normal(size=N) + burden, bilobar)
-    early = STRATUM == 0
-    r1 = pick_overall(fact("n_r1"), rng.normal(size=N) + 0.5 * burden + 0.3 * early, everyone)
+    return {"surgery_steps": words(two, "two", "one")}
+
+
+def unfitted_columns(rng: np.random.Generator, columns: Columns) -> Columns:
+    """What no published effect speaks of: mismatch repair, margin, ablation, chemotherapy after surgery."""
+    burden = np.log(columns["presurgery_lesions"].astype(np.float64))
+    everyone = np.ones(N, dtype=np.bool_)
+    r1 = pick_overall(fact("n_r1"), rng.normal(size=N) + 0.5 * burden + 0.3 * (STRATUM == 0), everyone)
     ablation = pick_overall(fact("n_concurrent_ablation"), rng.normal(size=N) + burden, burden > 0)
     short = -np.log(columns["chemotherapy_duration"].astype(np.float64))
     further = pick_overall(fact("n_postoperative_chemotherapy"), rng.normal(size=N) + 0.7 * short, everyone)
-    return {
-        "surgery_steps": words(two, "two", "one"),
+    return _mismatch_repair(rng, columns) | {
         "resection_margin": words(r1, "r1", "r0"),
         "concurrent_ablation": words(ablation),
         "postoperative_chemotherapy": words(further),

@@ -1,8 +1,9 @@
 """What happened after surgery: relapse, death, follow-up.
 
 Fixed by the paper: 96 events by 6 months, 161 by 12, 207 relapses at three kinds of site, 92 with later locoregional
-treatment, median DFS 9.7, median OS 49.7, median follow-up 92.3 months, nobody followed for less than 12 months. The Cox rows of
-Table 3 imply 205 to 212 events of DFS and 118 to 125 deaths. In between, times are drawn.
+treatment, median DFS 9.7 (8.06-11.55), median OS 49.7 (40.49-64.57), median follow-up 92.3 months, nobody followed for less
+than 12 months, and some twenty numbers about survival after relapse. The Cox rows of Table 3 imply 205 to 212 events of DFS and
+about 120 deaths. A first draft is drawn; ``outcome_fit`` changes it until the numbers are met.
 
 The text's 149 relapses by 12 months cannot be met as well: with 161 events it asks for 12 deaths without relapse and so for at
 least 219 events.
@@ -10,180 +11,204 @@ least 219 events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import numpy as np
 
-from cohort.reconstruct.assign import STRATUM, BoolArray, FloatArray, even, hand_out_below, pick
+from cohort.reconstruct.assign import STRATUM, BoolArray, FloatArray, IntArray, even, pick
 from cohort.reconstruct.clinical import Columns, words
-from cohort.reconstruct.published import N_PATIENTS, fact, facts
+from cohort.reconstruct.outcome_fit import OutcomeState, OutcomeTargets, anneal_outcomes
+from cohort.reconstruct.published import N_PATIENTS, fact, facts, interval
 from cohort.reconstruct.tables import STRATUM_SIZES
 
 N = N_PATIENTS
 
 #: Deaths without relapse. With the text's 207 relapses they make 209 events of DFS, as the Cox rows of Table 3 imply.
 N_DEATHS_WITHOUT_RELAPSE = 2
-N_DEATHS = 122
+N_DEATHS = 120
 
-MIN_FOLLOW_UP_MONTHS = 12.0
+SITES = ("hepatic_only", "extrahepatic_single_organ", "multiorgan")
 
-#: Hazard of death after relapse. Published: 0.19 for locoregional treatment, medians of 60.3 and 19.1 months with and without,
-#: which make the Weibull shape log(1 / 0.19) / log(60.3 / 19.1). Sites and early relapse have a P but no number: assumed.
-#: Multiorgan relapse is seldom treated, so that a part of the 0.19 is due to the site: 0.24 is left.
-HAZARD_LOCOREGIONAL, HAZARD_MULTIORGAN, HAZARD_EARLY = 0.24, 1.6, 1.4
-WEIBULL_SHAPE = 1.45
-SHORTEST_MONTHS_AFTER_RELAPSE = 0.5
+#: Relapses by stratum (early, 6 to 12 months, later), site and first locoregional treatment (empty: none). Totals are the text's:
+#: 101/39/67 sites, 92 treated (54 liver surgery, 15 other liver, 13 lung surgery, 2 lung radiotherapy, 4 + 4 other), P 0.11 and
+#: 0.25 of site by early relapse, 36 v 51 % and 42 v 50 % treated, liver surgery 48 v 64 %, other liver 31 v 7 %, lung surgery 6 v
+#: 19 % of the early and late treatments. A treatment is given where the relapse is.
+LABELS: dict[tuple[int, str, str], int] = {
+    (0, "hepatic_only", "liver_surgery"): 17,
+    (0, "hepatic_only", "liver_nonsurgical"): 11,
+    (0, "hepatic_only", ""): 15,
+    (0, "extrahepatic_single_organ", "lung_surgery"): 2,
+    (0, "extrahepatic_single_organ", "lung_radiotherapy"): 1,
+    (0, "extrahepatic_single_organ", "other_single_organ"): 2,
+    (0, "extrahepatic_single_organ", ""): 10,
+    (0, "multiorgan", "other_multiorgan"): 2,
+    (0, "multiorgan", ""): 36,
+    (1, "hepatic_only", "liver_surgery"): 23,
+    (1, "hepatic_only", "liver_nonsurgical"): 3,
+    (1, "hepatic_only", ""): 11,
+    (1, "extrahepatic_single_organ", "lung_surgery"): 5,
+    (1, "extrahepatic_single_organ", "other_single_organ"): 1,
+    (1, "extrahepatic_single_organ", ""): 5,
+    (1, "multiorgan", "other_multiorgan"): 1,
+    (1, "multiorgan", ""): 14,
+    (2, "hepatic_only", "liver_surgery"): 14,
+    (2, "hepatic_only", "liver_nonsurgical"): 1,
+    (2, "hepatic_only", ""): 6,
+    (2, "extrahepatic_single_organ", "lung_surgery"): 6,
+    (2, "extrahepatic_single_organ", "lung_radiotherapy"): 1,
+    (2, "extrahepatic_single_organ", "other_single_organ"): 1,
+    (2, "extrahepatic_single_organ", ""): 5,
+    (2, "multiorgan", "other_multiorgan"): 1,
+    (2, "multiorgan", ""): 13,
+}
 
-#: Rounding to 0.01 months makes new ties, which may move a median; the second and third stretch put it back.
-WARPS = 3
+#: Tests of survival after relapse: which sites, which strata are the late group, and the P that the text prints ("<0.0001" as
+#: bounds). Strata 1 and 2 are late by the 6-month cut-off, stratum 2 alone by that of 12 months.
+_ALL, _HEPATIC, _EXTRAHEPATIC, _MULTIORGAN = (0, 1, 2), (0,), (1,), (2,)
+TIMING_TESTS: tuple[tuple[tuple[int, ...], tuple[int, ...], float, float], ...] = (
+    (_ALL, (1, 2), 3e-6, 9e-5),
+    (_ALL, (2,), 3e-6, 9e-5),
+    (_HEPATIC, (1, 2), 0.0016, 0.0024),
+    (_MULTIORGAN, (1, 2), 0.036, 0.044),
+    (_EXTRAHEPATIC, (1, 2), 0.136, 0.144),
+    (_HEPATIC, (2,), 0.0456, 0.0464),
+    (_EXTRAHEPATIC, (2,), 0.026, 0.034),
+    (_MULTIORGAN, (2,), 0.396, 0.404),
+)
+#: Multiorgan relapse against the other sites: P < 0.001.
+MULTIORGAN_P = (1e-9, 2e-4)
 
-#: Sites by early (6 months) relapse: multiorgan a little commoner when early, P 0.11 as published (chi-squared).
-EARLY_SITES = {"hepatic_only": 43, "extrahepatic_single_organ": 15, "multiorgan": 38}
-
-
-@dataclass(frozen=True)
-class Times:
-    """Disease-free and overall survival in months, in the order of ``STRATUM``."""
-
-    dfs_months: FloatArray
-    dfs_event: BoolArray
-    os_months: FloatArray
-    os_event: BoolArray
-
-
-def kaplan_meier_median(months: FloatArray, event: BoolArray) -> float:
-    """The first time at which Kaplan-Meier survival is at most one half; infinity where it stays above."""
-    survival = 1.0
-    for time in np.unique(months[event]):
-        survival *= 1 - float((event & (months == time)).sum()) / float((months >= time).sum())
-        if survival <= 0.5 + 1e-12:
-            return float(time)
-    return float("inf")
+_DRAFT_SHAPE = 1.45  # Weibull, of the first draft of survival after relapse
+_STEPS, _HOT, _COLD = 300_000, 20.0, 0.02
 
 
-def _event_times(rng: np.random.Generator, n_late: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Times of the events of the three strata, sorted; the median of DFS lies among those of the second."""
-    early = np.sort(0.7 + 5.28 * rng.beta(2.0, 1.3, STRATUM_SIZES[0]))
-    middle = np.sort(rng.uniform(0, 1, STRATUM_SIZES[1]))
-    # With nobody censored so early the median is the 134th event's time; the 135th stays close, for the other convention.
-    rank = N // 2 - STRATUM_SIZES[0] - 1
-    median = facts()["median_dfs_months"]
-    middle = np.interp(middle, [0, middle[rank], middle[rank + 1], 1], [6.02, median - 0.01, median + 0.01, 11.98])
-    late = np.sort(12.05 + 13.0 * rng.exponential(1, n_late))
-    return early, middle, late
+def _event_times(rng: np.random.Generator, n_late: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Hundredths of months of the events of the three strata, sorted, none tied.
 
-
-def _follow_up_pool() -> FloatArray:
-    """How long each patient could be followed, to the day the data were closed or contact was lost.
-
-    A median survival of 49.7 months with only 122 deaths of 268 needs many patients censored well before it, a median
-    follow-up of 92.3 months needs more than half followed for longer: two groups, operated on lately and long ago.
+    Nobody is censored before 12 months, so that survival is 1 - k/N after the k-th event: the ranks at which the curve
+    and its band reach one half are known, and their times are set to the printed median and bounds.
     """
-    n_lately = round(0.45 * N)
-    lately = MIN_FOLLOW_UP_MONTHS + 0.3 + 14 * _thinning(n_lately)
-    return np.concatenate([lately, 85 + 90 * _thinning(N - n_lately)])
+    early = _distinct(np.sort(0.7 + 5.28 * rng.beta(2.0, 1.3, STRATUM_SIZES[0])), 600)
+    knots = {0: 6.03, STRATUM_SIZES[1] - 1: 11.97}
+    k = np.arange(1, N)
+    band = 1.959963984540054 * np.sqrt(k / (N * (N - k)))
+    median, low, high = interval("median_dfs_months")
+    for curve, month in (((1 - k / N) * np.exp(-band), low), (np.minimum(1, (1 - k / N) * np.exp(band)), high)):
+        knots[int(np.argmax(curve <= 0.5)) - STRATUM_SIZES[0]] = month
+    middle_rank = N // 2 - 1 - STRATUM_SIZES[0]  # exactly one half is left: R prints the middle of this step
+    knots |= {middle_rank: median - 0.01, middle_rank + 1: median + 0.01}
+    ranks = np.array(sorted(knots))
+    jitter = rng.uniform(-0.4, 0.4, STRATUM_SIZES[1])
+    jitter[ranks] = 0
+    middle = np.interp(np.arange(STRATUM_SIZES[1]) + jitter, ranks, [knots[r] for r in ranks])
+    late = _distinct(np.sort(12.05 + 13.0 * rng.exponential(1, n_late)), 100_000)
+    return early, np.round(middle * 100).astype(np.int64), late
 
 
-def _thinning(n: int) -> FloatArray:
-    """``n`` numbers from 0 to 1 that grow sparser towards 1: quantiles of the beta distribution (1, 1.3)."""
-    return np.asarray(1 - (1 - even(n)) ** (1 / 1.3), dtype=np.float64)
+def _distinct(months: FloatArray, below: int) -> IntArray:
+    """Sorted hundredths, each above the one before it and none at ``below`` or later."""
+    times = np.round(months * 100).astype(np.int64)
+    for i in range(1, len(times)):
+        times[i] = max(times[i], times[i - 1] + 1)
+    for i in range(len(times) - 1, -1, -1):
+        times[i] = min(times[i], below - len(times) + i)
+    return times
 
 
-def _follow_up(rng: np.random.Generator, seen_until: FloatArray) -> FloatArray:
-    """Follow-up handed out at random, but so that every event happened within it."""
-    backwards = hand_out_below(-_follow_up_pool(), -seen_until, rng.normal(size=N))
-    return np.asarray(-backwards, dtype=np.float64)
+def _follow_up(rng: np.random.Generator, n: int) -> IntArray:
+    """How long patients are followed: some operated on lately, more long ago."""
+    lately = rng.random(n) < 0.3
+    thinning = 1 - (1 - rng.permutation(even(n))) ** (1 / 1.3)
+    return np.round(100 * np.where(lately, 13 + 40 * thinning, 70 + 90 * thinning)).astype(np.int64)
 
 
-def _months_after_relapse(rng: np.random.Generator, hazard: FloatArray, treated: BoolArray) -> FloatArray:
-    """Months from relapse to death, Weibull; spread evenly among the treated and the others so that their medians are met."""
-    probability = np.empty(len(hazard))
-    for group in (treated, ~treated):
-        probability[group] = rng.permutation(even(int(group.sum())))
-    typical = np.exp(np.log(hazard[~treated]).mean())
-    median = facts()["median_post_relapse_os_no_locoregional_months"]
-    relative = np.log(probability) / np.log(0.5) * typical / hazard
-    return np.asarray(median * relative ** (1 / WEIBULL_SHAPE), dtype=np.float64)
-
-
-def _stretched(months: FloatArray, available: FloatArray, n_deaths: int) -> FloatArray:
-    """``months`` times the one factor (near 1) with which ``n_deaths`` of them fall within the follow-up ``available``."""
-    needed = np.sort(available / months)[::-1]
-    factor = float(needed[n_deaths - 1] + needed[n_deaths]) / 2
-    return np.asarray(np.maximum(months * factor, SHORTEST_MONTHS_AFTER_RELAPSE), dtype=np.float64)
-
-
-def _warp(months: FloatArray, median_os: float, median_follow_up: float) -> FloatArray:
-    """Stretch the time axis beyond 12 months so that both medians fall on the published ones; the order stays as it is."""
-    known = [0.0, MIN_FOLLOW_UP_MONTHS, median_os, median_follow_up]
-    target = [0.0, MIN_FOLLOW_UP_MONTHS, facts()["median_os_months"], facts()["median_follow_up_months"]]
-    far = 1000.0  # beyond every time: later than the median follow-up the axis is only shifted
-    return np.interp(months, [*known, median_follow_up + far], [*target, target[-1] + far])
-
-
-def _sites(rng: np.random.Generator, relapse: BoolArray) -> Columns:
-    """The site of relapse by early relapse, the rest of each site's total among the late ones."""
-    site = np.full(N, None, dtype=object)
-    for early in (True, False):
-        rows = rng.permutation(np.flatnonzero(relapse & ((STRATUM == 0) == early)))
-        totals = {name: fact(f"n_relapse_{name}") for name in EARLY_SITES}
-        counts = [EARLY_SITES[name] if early else totals[name] - EARLY_SITES[name] for name in totals]
-        site[rows] = np.repeat(np.array(list(totals), dtype=object), counts)
-    return {"relapse_site": site}
-
-
-def _locoregional(rng: np.random.Generator, relapse: BoolArray, multiorgan: BoolArray) -> BoolArray:
-    """Later locoregional treatment: 36% of relapses by 6 months, 42% of those by 12, 92 in all; seldom if multiorgan."""
-    relapsed = np.bincount(STRATUM[relapse], minlength=3)
-    by_6 = round(facts()["pct_locoregional_early_6m"] / 100 * relapsed[0])
-    by_12 = round(facts()["pct_locoregional_early_12m"] / 100 * (relapsed[0] + relapsed[1]))
-    counts = (by_6, by_12 - by_6, fact("n_locoregional_treatment") - by_12)
-    return pick(counts, rng.normal(size=N) - 1.2 * multiorgan, relapse)
-
-
-def outcome_columns(rng: np.random.Generator) -> Columns:
-    """Outcomes in the order of ``STRATUM``. Within a stratum patients are exchangeable: permuting them changes no odds ratio."""
-    n_events = fact("n_relapse") + N_DEATHS_WITHOUT_RELAPSE
+def _draft(rng: np.random.Generator) -> tuple[OutcomeState, list[tuple[str, str]], BoolArray, BoolArray, tuple[IntArray, ...]]:
     died_first = np.zeros(N, dtype=np.bool_)
     died_first[rng.choice(np.flatnonzero(STRATUM == 1), N_DEATHS_WITHOUT_RELAPSE, replace=False)] = True
+    n_events = fact("n_relapse") + N_DEATHS_WITHOUT_RELAPSE
     late_event = pick((0, 0, n_events - STRATUM_SIZES[0] - STRATUM_SIZES[1]), rng.normal(size=N))
-    event = (STRATUM < 2) | late_event
-    relapse = event & ~died_first
+    relapse = ((STRATUM < 2) | late_event) & ~died_first
+    event_times = _event_times(rng, int(late_event.sum()))
+    dfs = np.zeros(N, dtype=np.int64)
+    for rows, drawn in zip((STRATUM == 0, STRATUM == 1, late_event), event_times, strict=True):
+        dfs[rows] = rng.permutation(drawn)
+    kinds = sorted({(site, kind) for _, site, kind in LABELS})
+    label = np.zeros(N, dtype=np.int64)
+    for stratum in range(3):
+        rows = rng.permutation(np.flatnonzero(relapse & (stratum == STRATUM)))
+        label[rows] = np.concatenate([np.full(n, kinds.index((s, k))) for (t, s, k), n in LABELS.items() if t == stratum])
+    treated = np.array([kind != "" for _, kind in kinds])[label]
+    scale = np.where(treated, 60.3, 19.1) * np.where(STRATUM == 0, 0.8, 1.1)
+    after = np.round(100 * scale * (rng.exponential(1, N) / math.log(2)) ** (1 / _DRAFT_SHAPE)).astype(np.int64)
+    follow_up = _follow_up(rng, N)
+    available = np.maximum(follow_up - dfs, 1300)
+    # The deaths are those that come soonest within what is followed.
+    order = np.argsort(np.where(relapse, after / available, np.inf))
+    died = np.zeros(N, dtype=np.bool_)
+    died[order[: N_DEATHS - N_DEATHS_WITHOUT_RELAPSE]] = True
+    after = np.where(died, np.minimum(after, available), available).clip(50, 16000)
+    state = OutcomeState(
+        dfs=dfs[relapse], stratum=STRATUM[relapse].astype(np.int64), after=after[relapse], died=died[relapse],
+        label=label[relapse], os_other=np.where(died_first, dfs, follow_up)[~relapse], died_other=died_first[~relapse],
+    )  # fmt: skip
+    return state, kinds, relapse, died_first, (dfs,)
 
-    event_months = np.full(N, np.nan)
-    for rows, drawn in zip((STRATUM == 0, STRATUM == 1, late_event), _event_times(rng, int(late_event.sum())), strict=True):
-        event_months[rows] = rng.permutation(drawn)
-    columns = _sites(rng, relapse)
-    multiorgan = np.asarray(columns["relapse_site"] == "multiorgan")
-    treated = _locoregional(rng, relapse, multiorgan)
-    hazard = np.where(treated, HAZARD_LOCOREGIONAL, 1.0) * np.where(multiorgan, HAZARD_MULTIORGAN, 1.0)
-    times = _times(rng, event_months, relapse, treated, hazard * np.where(STRATUM == 0, HAZARD_EARLY, 1.0))
-    return columns | {
-        "dfs_months": times.dfs_months,
-        "dfs_event": times.dfs_event.astype(np.int64),
+
+def targets() -> OutcomeTargets:
+    """What the text prints of survival after relapse, overall survival and follow-up."""
+    from scipy.stats import chi2
+
+    groups, low, high = [], [], []
+    for sites, late, p_low, p_high in TIMING_TESTS:
+        groups.append([[(1 if stratum in late else 0) if site in sites else -1 for site in range(3)] for stratum in range(3)])
+        low.append(chi2.isf(p_high, 1))
+        high.append(chi2.isf(p_low, 1))
+    groups.append([[1 if site == 2 else 0 for site in range(3)] for _ in range(3)])
+    low.append(chi2.isf(MULTIORGAN_P[1], 1))
+    high.append(chi2.isf(MULTIORGAN_P[0], 1))
+    number = facts()
+    return OutcomeTargets(
+        groups=np.array(groups, dtype=np.int64), low=np.array(low), high=np.array(high),
+        hazard_ratio=np.array(interval("hr_post_relapse_os_locoregional")),
+        median_treated=number["median_post_relapse_os_locoregional_months"],
+        median_untreated=number["median_post_relapse_os_no_locoregional_months"],
+        median_early=number["median_post_relapse_os_early_6m_months_at_least"] + 0.4,
+        median_os=np.array(interval("median_os_months")), median_follow_up=number["median_follow_up_months"],
+    )  # fmt: skip
+
+
+def outcome_columns(rng: np.random.Generator, steps: int = _STEPS) -> Columns:
+    """Outcomes in the order of ``STRATUM``. Within a stratum patients are exchangeable: permuting them changes no odds ratio."""
+    state, kinds, relapse, died_first, (dfs,) = _draft(rng)
+    goal = targets()
+    label_site = np.array([SITES.index(site) for site, _ in kinds], dtype=np.int64)
+    label_treated = np.array([kind != "" for _, kind in kinds])
+    medians = np.array([goal.median_treated, goal.median_untreated, goal.median_early, goal.median_follow_up])
+    anneal_outcomes(
+        int(rng.integers(2**31)), steps, _HOT, _COLD, state.dfs, state.stratum, state.after, state.died, state.label, label_site,
+        label_treated, state.os_other, state.died_other, goal.groups, goal.low, goal.high, goal.hazard_ratio, medians,
+        goal.median_os,
+    )  # fmt: skip
+
+    os_months = np.zeros(N, dtype=np.int64)
+    os_months[relapse], os_months[~relapse] = state.dfs + state.after, state.os_other
+    died = np.zeros(N, dtype=np.bool_)
+    died[relapse], died[~relapse] = state.died, state.died_other
+    event = relapse | died_first
+    site, kind = np.full(N, None, dtype=object), np.full(N, None, dtype=object)
+    site[relapse] = [kinds[k][0] for k in state.label]
+    kind[relapse] = [kinds[k][1] or None for k in state.label]
+    treated = np.array([k is not None for k in kind])
+    repeated = np.zeros(N, dtype=np.bool_)
+    repeated[rng.permutation(np.flatnonzero(treated))[: fact("n_more_than_one_locoregional_treatment")]] = True
+    return {
+        "dfs_months": np.where(event, dfs, os_months) / 100,
+        "dfs_event": event.astype(np.int64),
         "relapse": words(relapse),
-        "os_months": times.os_months,
-        "os_event": times.os_event.astype(np.int64),
+        "relapse_site": site,
+        "os_months": os_months / 100,
+        "os_event": died.astype(np.int64),
         "locoregional_treatment": words(treated, known=relapse),
+        "locoregional_kind": kind,
+        "locoregional_repeated": words(repeated, known=treated),
     }
-
-
-def _times(
-    rng: np.random.Generator, event_months: FloatArray, relapse: BoolArray, treated: BoolArray, hazard: FloatArray
-) -> Times:
-    """Deaths and follow-up for the given ``event_months`` (NaN: no event); an event without relapse is a death."""
-    event = ~np.isnan(event_months)
-    died_first = event & ~relapse
-    follow_up = _follow_up(rng, np.where(event, event_months + 1.0, 0.0))
-    death_months = np.where(died_first, event_months, np.inf)
-    after_relapse = _months_after_relapse(rng, hazard[relapse], treated[relapse])
-    available = follow_up[relapse] - event_months[relapse]
-    death_months[relapse] = event_months[relapse] + _stretched(after_relapse, available, N_DEATHS - int(died_first.sum()))
-    died = death_months <= follow_up
-    os_months = np.where(died, death_months, follow_up)
-    dfs_months = np.where(event, event_months, os_months)
-    for _ in range(WARPS):
-        medians = kaplan_meier_median(os_months, died), kaplan_meier_median(os_months, ~died)
-        dfs_months = np.round(_warp(dfs_months, *medians), 2)
-        os_months = np.round(_warp(os_months, *medians), 2)
-    return Times(dfs_months, event, os_months, died)

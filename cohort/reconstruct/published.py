@@ -73,10 +73,23 @@ def effects() -> pd.DataFrame:
 
 
 @cache
+def facts_as_printed() -> pd.DataFrame:
+    """The numbers of the text as text, one row a number."""
+    return pd.read_csv(FOLDER / "facts.csv", dtype=str, keep_default_na=False)
+
+
+@cache
 def facts() -> dict[str, float]:
     """The numbers of the text that are plain numbers, by name."""
-    rows = pd.read_csv(FOLDER / "facts.csv", dtype=str, keep_default_na=False)
+    rows = facts_as_printed()
     return {str(r.fact): float(str(r.value)) for r in rows.itertuples() if r.value}
+
+
+def interval(name: str) -> tuple[float, float, float]:
+    """A number of the text with its 95 % interval."""
+    rows = facts_as_printed().set_index("fact")
+    value, low, high = (float(str(rows.loc[name, column])) for column in ("value", "ci_low", "ci_high"))
+    return value, low, high
 
 
 def fact(name: str) -> int:
@@ -116,6 +129,21 @@ def categorical_odds_ratios() -> tuple[Effect, ...]:
         )
         for r in wanted.itertuples()
     )
+
+
+@cache
+def supplementary_effects() -> dict[tuple[str, str, str], tuple[Printed, Printed, Printed]]:
+    """(outcome, variable, level) -> ratio and bounds that the text gives of Supplementary Tables S1 and S2, multivariable."""
+    rows = facts_as_printed().set_index("fact")
+    names = {
+        "or_pn_positive_6m_multivariable": ("relapse_6m", "pn_stage", "n1_2"),
+        "hr_pn_positive_dfs_multivariable": ("dfs", "pn_stage", "n1_2"),
+        "hr_braf_dfs_multivariable": ("dfs", "ras_braf", "braf_mutated"),
+        "hr_braf_os_multivariable": ("os", "ras_braf", "braf_mutated"),
+        "hr_ecog_os_multivariable": ("os", "ecog_ps", "1-2"),
+    }
+    cells = {key: rows.loc[name, ["value", "ci_low", "ci_high"]] for name, key in names.items()}
+    return {key: (Printed(str(a)), Printed(str(b)), Printed(str(c))) for key, (a, b, c) in cells.items()}
 
 
 def is_at_level(frame: pd.DataFrame, variable: str, level: str) -> pd.Series:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from pathlib import Path
+from functools import cache
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from scipy.stats import chi2, spearmanr, wilcoxon
 from sksurv.nonparametric import kaplan_meier_estimator
 from statsmodels.discrete.discrete_model import Logit
@@ -17,9 +16,9 @@ from statsmodels.discrete.discrete_model import Logit
 from cohort.contract import CONTRACTS
 from cohort.dictionary import DICTIONARY
 from cohort.load import load_cohort
-from cohort.reconstruct import SEED, reconstruct
-from cohort.reconstruct.__main__ import main
+from cohort.reconstruct import Fitted, reconstruct
 from cohort.reconstruct.assign import even_chances, hand_out_below
+from cohort.reconstruct.covariates import broken_rules, records_of
 from cohort.reconstruct.published import (
     EVENTS,
     N_PATIENTS,
@@ -69,7 +68,14 @@ TABLE1_CELLS = [
     for when in ("baseline", "pre_surgery")
     if getattr(row, when) and (row.variable, row.statistic, when) not in UNATTAINABLE_CELLS
 ]
-OTHER_SEEDS = (1, 7)
+#: Another seed, fitted for seconds only: what no fit may touch must hold all the same.
+OTHER_SEEDS = (7,)
+BRIEF = 0.002
+
+
+@cache
+def brief(seed: int) -> tuple[pd.DataFrame, Fitted]:
+    return reconstruct(seed, effort=BRIEF, chains=1)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +85,7 @@ def shipped() -> pd.DataFrame:
 
 @pytest.fixture(scope="module", params=OTHER_SEEDS)
 def other(request: pytest.FixtureRequest) -> pd.DataFrame:
-    return reconstruct(request.param)
+    return brief(request.param)[0]
 
 
 def row_name(effect: Effect) -> str:
@@ -305,10 +311,10 @@ def test_the_event_free_are_alive_and_disease_free_to_the_end_of_follow_up(shipp
     assert (free["dfs_months"] == free["os_months"]).all()
 
 
-def test_times_are_rounded_and_not_clumped(shipped: pd.DataFrame) -> None:
+def test_times_are_rounded_and_never_tied(shipped: pd.DataFrame) -> None:
     for name in ("dfs_months", "os_months"):
         assert (shipped[name] == shipped[name].round(2)).all()
-        assert shipped[name].value_counts().max() <= 3
+        assert shipped[name].is_unique
 
 
 def test_locoregional_treatment_follows_36_percent_of_early_and_51_percent_of_late_relapses(shipped: pd.DataFrame) -> None:
@@ -336,9 +342,15 @@ def both_times(name: str) -> tuple[str, str]:
     return f"baseline_{name}", f"presurgery_{name}"
 
 
-@pytest.fixture(scope="module", params=(SEED, *OTHER_SEEDS))
-def patients(request: pytest.FixtureRequest) -> pd.DataFrame:
-    return reconstruct(request.param)
+@pytest.fixture(scope="module")
+def patients(shipped: pd.DataFrame) -> pd.DataFrame:
+    return shipped
+
+
+def test_no_patient_breaks_a_rule_of_clinic_or_logic(shipped: pd.DataFrame) -> None:
+    records = records_of(shipped)
+    broken = {shipped["patient_id"][i]: n for i in range(N_PATIENTS) if (n := broken_rules(np.ascontiguousarray(records[:, i])))}
+    assert not broken
 
 
 def test_stages_are_known_only_of_a_resected_primary(patients: pd.DataFrame) -> None:
@@ -412,16 +424,23 @@ def test_the_contract_loads_268_patients_as_reconstructed_with_every_variable() 
     assert "10.1016/j.esmoop.2024.102991" in cohort.citation
 
 
-def test_the_command_writes_the_shipped_file_byte_for_byte(tmp_path: Path) -> None:
-    out = tmp_path / "cohort.csv"
-    result = CliRunner().invoke(main, ["--seed", str(SEED), "--out", str(out)])
-    assert result.exit_code == 0, result.output
-    assert out.read_bytes() == SHIPPED.read_bytes()
-
-
 def test_the_same_seed_gives_the_same_patients_and_another_seed_others() -> None:
-    pd.testing.assert_frame_equal(reconstruct(3), reconstruct(3))
-    assert not reconstruct(3).equals(reconstruct(4))
+    brief.cache_clear()
+    again = brief(7)[0]
+    pd.testing.assert_frame_equal(again, reconstruct(7, effort=BRIEF, chains=1)[0])
+    assert not again.equals(reconstruct(8, effort=BRIEF, chains=1)[0])
+
+
+def test_the_optimiser_converges() -> None:
+    """Seconds instead of minutes: far from the shipped cohort, and far from where it began."""
+    told: list[str] = []
+    _, little = reconstruct(7, effort=0.0001, chains=1)
+    _, more = reconstruct(7, effort=0.01, chains=1, progress=lambda done, text: told.append(f"{done:.2f} {text}"))
+    assert more.cost < 0.5 * little.cost
+    assert more.n_near > little.n_near
+    assert more.n_near >= 0.6 * more.n_terms
+    assert told[-1].startswith("1.00")
+    assert str(more.n_exact) in told[-1]
 
 
 def test_the_order_of_the_patients_does_not_tell_their_outcome(shipped: pd.DataFrame) -> None:

@@ -1,0 +1,238 @@
+"""From a first draft of the predictors to patients whose regressions are the paper's: the schedule of the annealing.
+
+The paper prints what the second stage found in the primary-resected population, not all that entered it. Which covariates do is
+read off the patients themselves while they still move, among those that entered in all patients.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+
+import numpy as np
+import numpy.typing as npt
+
+from cohort.reconstruct import targets as wanted
+from cohort.reconstruct.covariates import COLUMN, COVARIATES, N_FIELDS, Field
+from cohort.reconstruct.predictor_fit import (
+    NUDGED,
+    Estimates,
+    Moves,
+    Outcomes,
+    Patients,
+    Problem,
+    anneal_predictors,
+    evaluate_all,
+    moves_of,
+    n_broken,
+    patients_of,
+    problem_of,
+)
+from cohort.reconstruct.regressions import MAX_TERMS, FloatArray, IntArray
+from cohort.reconstruct.targets import OUTCOMES, OVERALL, PRIMARY_RESECTED, Regression, Target, z_of
+
+BoolArray = npt.NDArray[np.bool_]
+
+HOT, COLD = 4.0, 0.02
+ROUNDS, STEPS_A_ROUND = 60, 240_000
+MULTIVARIABLE_WEIGHT, SUPPLEMENTARY_WEIGHT = 1.0, 1.5
+
+#: Table 1 prints their quartiles, which a change of values must keep.
+_WITH_QUARTILES = (
+    Field.CHEMOTHERAPY, Field.BASELINE_CEA, Field.LATER_CEA, Field.BASELINE_LESIONS, Field.LATER_LESIONS, Field.BASELINE_DIAMETER,
+    Field.LATER_DIAMETER,
+)  # fmt: skip
+
+#: Where Table 1 prints no range: what is possible. A value at the end of a printed range stays there.
+_UNPRINTED_RANGE = {
+    Field.BASELINE_CEA: (1, 50_000), Field.LATER_CEA: (1, 20_000), Field.BASELINE_SEGMENTS: (1, 8), Field.LATER_SEGMENTS: (1, 8),
+    Field.LATER_LESIONS: (1, 64), Field.LATER_DIAMETER: (2, 205), Field.BASELINE_CONTACTS: (0, 20), Field.LATER_CONTACTS: (0, 20),
+}  # fmt: skip
+
+Members = dict[str, frozenset[int]]
+
+#: Told the share done and how near to print the fit is.
+Progress = Callable[[float, str], None]
+
+
+def outcomes_of(
+    stratum: IntArray, dfs_months: FloatArray, dfs_event: BoolArray, os_months: FloatArray, os_event: BoolArray
+) -> Outcomes:
+    """What happened, as the kernels read it; all (n,)."""
+    by_dfs, by_os = np.argsort(-dfs_months, kind="stable"), np.argsort(-os_months, kind="stable")
+    return Outcomes(
+        stratum.astype(np.int64),
+        np.array([by_dfs, by_dfs, by_dfs, by_os], dtype=np.int64),
+        np.array([stratum == 0, stratum <= 1, dfs_event, os_event], dtype=np.bool_),
+    )
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """Records (fields, patients) and how near to print they came: terms with printed numbers, and rules still broken."""
+
+    records: IntArray
+    cost: float
+    n_terms: int
+    n_exact: int
+    n_near: int
+    n_broken_rules: int
+
+    def __str__(self) -> str:
+        return f"{self.n_exact} of {self.n_terms} fitted effects exact, {self.n_near} within 0.02 or 3 %, cost {self.cost:.0f}"
+
+
+def _moves(records: IntArray) -> Moves:
+    """What may change: each field's smallest and largest value, and the ranks at which Table 1's quartiles lie."""
+    limits = np.tile(np.array([0, 10**9], dtype=np.int64), (N_FIELDS, 1))
+    anchors: list[tuple[int, int, int]] = []
+    start = [0]
+    for field in Field:
+        known = np.sort(records[field][records[field] >= 0])
+        if field in NUDGED:
+            limits[field] = _UNPRINTED_RANGE.get(field, (known[0], known[-1]))
+        if field in _WITH_QUARTILES:
+            for quarter in (0.25, 0.5, 0.75):
+                position = (len(known) - 1) * quarter
+                ranks = sorted({int(np.floor(position)), int(np.ceil(position))})
+                anchors += [(int(known[rank]), rank, rank) for rank in ranks]
+        start.append(len(anchors))
+    return moves_of(limits, np.array(anchors, dtype=np.int64), np.array(start, dtype=np.int64))
+
+
+def fit(records: IntArray, outcomes: Outcomes, seed: int, effort: float = 1.0, progress: Progress | None = None) -> Fitted:
+    """Anneal a copy of ``records`` (fields, patients); ``effort`` scales the number of steps."""
+    patients = patients_of(records)
+    moves = _moves(records)
+    temperatures = np.geomspace(HOT, COLD, ROUNDS + 1)
+    steps = max(1, round(STEPS_A_ROUND * effort))
+    members: Members = {}
+    state = _State.of([])
+    for number in range(ROUNDS):
+        entered = _members(patients, outcomes)
+        if entered != members:
+            members = entered
+            state = _State.of(_regressions(members))
+        state.refresh(patients, outcomes)
+        hot, cold = temperatures[number : number + 2]
+        anneal_predictors(seed * ROUNDS + number, steps, hot, cold, patients, outcomes, state.problem, state.estimates, moves)
+        if progress is not None:
+            progress((number + 1) / ROUNDS, str(state.result(patients.records)))
+    state.refresh(patients, outcomes)
+    return state.result(patients.records)
+
+
+def fit_best(
+    records: IntArray, outcomes: Outcomes, seeds: tuple[int, ...], effort: float = 1.0, progress: Progress | None = None
+) -> Fitted:
+    """The best of several fits, each in a process of its own; the answer does not depend on how many cores there are."""
+    if len(seeds) == 1:
+        return fit(records, outcomes, seeds[0], effort, progress)
+    with ProcessPoolExecutor(len(seeds), mp_context=get_context("spawn")) as pool:
+        stop = partial(_stop_without, os.getpid())
+        waiting = [pool.submit(fit, records, outcomes, seed, effort, stop) for seed in seeds[1:]]
+        found = [fit(records, outcomes, seeds[0], effort, progress), *(future.result() for future in waiting)]
+    return min(found, key=lambda fitted: fitted.cost)
+
+
+def _stop_without(parent: int, done: float, text: str) -> None:
+    """Told after every round in a chain's own process: ends it when the process that asked for it is gone."""
+    if os.getppid() != parent:
+        raise SystemExit(1)
+
+
+@dataclass(frozen=True, eq=False)
+class _State:
+    """A problem with its running estimates."""
+
+    problem: Problem
+    estimates: Estimates
+
+    @classmethod
+    def of(cls, regressions: list[tuple[Regression, float]]) -> _State:
+        shape = (len(regressions), MAX_TERMS)
+        problem = problem_of([r for r, _ in regressions], [w for _, w in regressions])
+        return cls(problem, Estimates(np.zeros(shape), np.ones(shape), np.zeros(len(regressions))))
+
+    def refresh(self, patients: Patients, outcomes: Outcomes, rounds: int = 8) -> None:
+        """Estimate everything anew: single steps leave small errors behind."""
+        evaluate_all(patients, outcomes, self.problem, self.estimates, rounds)
+
+    def result(self, records: IntArray) -> Fitted:
+        p = self.problem
+        model = np.repeat(np.arange(len(p.kind)), np.diff(p.start))
+        place = np.arange(len(p.column)) - p.start[model]
+        beta, error = self.estimates.beta[model, place], self.estimates.error[model, place]
+        has_print = ~np.isnan(p.printed[:, 0])
+        with np.errstate(over="ignore"):
+            ours = np.exp(np.column_stack([beta, beta - 1.959964 * error, beta + 1.959964 * error]))[has_print]
+        printed, half = p.printed[has_print], p.half[has_print, None]
+        off = np.abs(ours - printed)
+        return Fitted(
+            records.copy(),
+            float(self.estimates.cost.sum()),
+            len(printed),
+            int((off <= half + 1e-9).all(axis=1).sum()),
+            int((off <= np.maximum(0.02, 0.03 * printed)).all(axis=1).sum()),
+            n_broken(records),
+        )
+
+
+def _candidates(outcome: str) -> frozenset[int]:
+    """Covariates that may enter the second stage in the primary-resected population.
+
+    Those the text names and those that entered in all patients, without CEA: the printed intervals need more patients than
+    have one. At 6 months only the nodes were associated.
+    """
+    if outcome == "relapse_6m":
+        return frozenset(wanted.required(outcome))
+    names = {tuple(name.split("|")) for name in wanted.entered(outcome)}
+    overall = {COLUMN[(v, level)] for v, level in names if v not in ("primary_resected", "baseline_cea", "presurgery_cea")}
+    return frozenset(overall) | frozenset(wanted.required(outcome))
+
+
+def _with_factors(columns: set[int]) -> frozenset[int]:
+    """A factor enters with all its levels."""
+    factors = {COVARIATES[c][0] for c in columns} & set(wanted.FACTORS)
+    return frozenset(columns | {c for c, (v, _) in enumerate(COVARIATES) if v in factors})
+
+
+def _members(patients: Patients, outcomes: Outcomes) -> Members:
+    """Who would enter the second stage of the primary-resected population as the patients are now."""
+    state = _State.of([(r, 1.0) for r in wanted.univariate(PRIMARY_RESECTED)])
+    state.refresh(patients, outcomes)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = np.nan_to_num(np.abs(state.estimates.beta) / state.estimates.error, posinf=0.0)
+    members: Members = {}
+    for outcome in OUTCOMES:
+        found = set(wanted.required(outcome))
+        for m, regression in enumerate(wanted.univariate(PRIMARY_RESECTED)):
+            if regression.outcome == outcome and z[m, : len(regression.targets)].max() >= z_of(0.10):
+                found |= set(regression.columns) & _candidates(outcome)
+        members[outcome] = _with_factors(found)
+    return members
+
+
+def _regressions(members: Members) -> list[tuple[Regression, float]]:
+    """All that is fitted: what is printed of all patients, and the two stages in the primary-resected."""
+    found = [(r, 1.0) for r in wanted.univariate(OVERALL)]
+    found += [(r, MULTIVARIABLE_WEIGHT) for r in wanted.multivariable()]
+    for regression in wanted.univariate(PRIMARY_RESECTED):
+        inside = members[regression.outcome]
+        screened = tuple(_screened(t.column, regression.outcome, inside) for t in regression.targets)
+        found.append((Regression(regression.outcome, PRIMARY_RESECTED, screened), 1.0))
+    found += [(wanted.supplementary(o, tuple(sorted(members[o]))), SUPPLEMENTARY_WEIGHT) for o in OUTCOMES]
+    return found
+
+
+def _screened(column: int, outcome: str, inside: frozenset[int]) -> Target:
+    """A covariate alone in the primary-resected population: P low enough to enter, or too high."""
+    if column not in inside:
+        return Target(column, z_high=z_of(wanted.STAYS_OUT_ABOVE))
+    if COVARIATES[column][0] in wanted.FACTORS and column not in wanted.required(outcome):
+        return Target(column)
+    return Target(column, z_low=z_of(wanted.ENTERS_BELOW))
