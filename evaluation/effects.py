@@ -1,68 +1,161 @@
-"""The paper's univariable effects on any cohort: odds ratios at 6 and 12 months, hazard ratios for DFS and OS.
+"""The paper's Tables 2, 3, S1 and S2 on any cohort: odds ratios at 6 and 12 months, hazard ratios for DFS and OS.
 
-Wald intervals and P values, as R's ``glm`` and ``coxph`` (Efron ties) print them; each variable on the patients in whom it is
-known.
+Univariable: every covariate of the ``paper`` feature set alone, on the patients in whom it is known. Multivariable: all that
+entered
+by the two-stage rule together, on complete cases. Wald intervals and P values, as R's ``glm`` and ``coxph`` (Efron ties) print
+them. A level without events, or with nothing else, is estimated by Firth's penalised likelihood, and the row says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
-from cohort.types import ENDPOINTS, Cohort, Endpoint, FloatArray, Outcome
+from cohort.types import ENDPOINTS, BoolArray, Cohort, Endpoint, FloatArray, Outcome
+from evaluation.multiplicity import adjust
+from evaluation.proportional_hazards import zph
 from features.encode import PredictorEncoder
 from features.feature_set import build_predictors
-from features.paper import PAPER
+from features.paper import PAPER, PAPER_FEATURES, printed_covariate
 from models.cox import fit_cox
+from models.firth import fit_firth_cox, fit_firth_logistic, is_separated
 from models.logistic import fit_logistic
-from models.two_stage import complete, factors, wald_p
+from models.two_stage import complete, enters, factors, wald_p
 
 _Z = 1.959963984540054  # two-sided 95 %
 
-EFFECT_COLUMNS = ["population", "outcome", "term", "n_used", "n_events", "estimate", "ci_low", "ci_high", "p_value", "note"]
+UNIVARIATE, MULTIVARIABLE = "univariate", "multivariable"
+
+EFFECT_COLUMNS = [
+    "population", "outcome", "analysis", "variable", "form", "level", "reference", "term", "n_used", "n_events", "n_level",
+    "n_reference", "estimate", "ci_low", "ci_high", "p_value", "p_holm", "p_bh", "method", "ph_p_value", "note",
+]  # fmt: skip
+
+#: P at and below which the second stage speaks of an independent association (Moretto et al. 2024, Statistical analyses).
+INDEPENDENT_P = 0.05
 
 
-def univariable_effects(cohort: Cohort, population: str) -> pd.DataFrame:
-    """One row an encoded covariate of the ``paper`` feature set and endpoint, columns :data:`EFFECT_COLUMNS`."""
+def paper_effects(cohort: Cohort, population: str) -> pd.DataFrame:
+    """Both stages at every endpoint: one row a covariate, columns :data:`EFFECT_COLUMNS`.
+
+    ``p_holm`` and ``p_bh`` adjust for all rows of one outcome and analysis; ``ph_p_value`` tests proportional hazards (Cox
+    only). A
+    row that cannot be estimated has a ``note`` instead of numbers. Raises ``CohortError`` where the cohort holds no covariate.
+    """
     predictors = build_predictors(cohort, population, PAPER)
     x = PredictorEncoder(predictors.skewed, impute=False).fit_transform(predictors.frame)
     patients = cohort.population(population)
-    rows = [
-        {"population": population, "outcome": endpoint.name, **row}
-        for endpoint in ENDPOINTS.values()
-        for columns in factors(list(x.columns)).values()
-        for row in _effect(x[columns], patients.outcome(endpoint.source), endpoint)
-    ]
-    return pd.DataFrame(rows, columns=EFFECT_COLUMNS)
+    tables = []
+    for endpoint in ENDPOINTS.values():
+        known, outcome = _known(x, patients.outcome(endpoint.source), endpoint)
+        binary = endpoint.kind == "binary"
+        groups = factors(list(x.columns)).values()
+        alone = [(columns, _effects(known[columns], outcome, binary=binary)) for columns in groups]
+        entered = [c for columns, rows in alone if _enters(rows) for c in columns]
+        together = _effects(known[entered], outcome, binary=binary) if entered else []
+        tables.append(_table(population, endpoint, UNIVARIATE, (row for _, rows in alone for row in rows)))
+        tables.append(_table(population, endpoint, MULTIVARIABLE, together))
+    return pd.concat([t for t in tables if len(t)], ignore_index=True)[EFFECT_COLUMNS]
 
 
-def _effect(x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> list[dict[str, object]]:
-    """One factor: all its levels in one regression."""
-    if endpoint.kind == "binary":
-        status = outcome.status_at(endpoint.primary_horizon_months)
-        known = ~np.isnan(status)
-        x, outcome = x.loc[known], Outcome(outcome.time_months[known], status[known] == 1)
-    values, cases = complete(x, outcome)
-    counts: dict[str, object] = {"n_used": len(cases), "n_events": int(cases.event.sum())}
-    unusable = _unusable(values, cases, binary=endpoint.kind == "binary")
-    if unusable:
-        return [{"term": c, **counts, "note": unusable} for c in x.columns]
-    fit = _logistic if endpoint.kind == "binary" else _cox
-    coefficients, errors = fit(values, cases)
-    table = zip(x.columns, coefficients, errors, wald_p(coefficients, errors), strict=True)
-    with np.errstate(over="ignore"):
-        return [
+def left_out_covariates(cohort: Cohort, population: str) -> list[tuple[str, str]]:
+    """(covariate, reason) for every covariate of the paper that this cohort does not give, though the population uses it."""
+    frame = cohort.population(population).frame
+    withheld = cohort.withheld(population)
+    found: list[tuple[str, str]] = []
+    for feature in PAPER_FEATURES:
+        absent = [name for name in feature.inputs if name not in frame]
+        if absent:
+            found.append((feature.name, f"the cohort does not record {', '.join(absent)}"))
+        elif withheld & set(feature.inputs):
+            continue  # by the paper's rule, not for want of data
+        elif not frame[list(feature.inputs)].notna().any().all():
+            found.append((feature.name, "known in no patient"))
+        else:
+            values = frame[feature.name] if feature.compute is None else feature.compute(frame)
+            if values.nunique(dropna=True) < 2:
+                found.append((feature.name, "the same in all patients"))
+    return found
+
+
+def selected_terms(effects: pd.DataFrame) -> pd.DataFrame:
+    """What the two-stage procedure chose: per population and outcome the variables that ``entered``, and the ``independent``
+    ones.
+    """
+    rows = []
+    for (population, outcome), group in effects.groupby(["population", "outcome"], sort=False):
+        second = group[group["analysis"] == MULTIVARIABLE]
+        independent = second[second["p_value"] <= INDEPENDENT_P]
+        rows.append(
             {
-                "term": term,
-                **counts,
-                "estimate": np.exp(b),
-                "ci_low": np.exp(b - _Z * se),
-                "ci_high": np.exp(b + _Z * se),
-                "p_value": p,
-                "note": "",
+                "population": population,
+                "outcome": outcome,
+                "entered": ", ".join(dict.fromkeys(map(row_name, second["variable"], second["level"]))),
+                "independent": ", ".join(dict.fromkeys(independent["variable"])),
             }
-            for term, b, se, p in table
-        ]
+        )
+    return pd.DataFrame(rows, columns=["population", "outcome", "entered", "independent"])
+
+
+def row_name(variable: str, level: str) -> str:
+    """``variable`` or, for a category, ``variable (level)``."""
+    return f"{variable} ({level})" if level else variable
+
+
+def _known(x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> tuple[pd.DataFrame, Outcome]:
+    """Patients whose outcome is known; of a binary endpoint the event is the status at its horizon."""
+    if endpoint.kind == "time":
+        return x, outcome
+    status = outcome.status_at(endpoint.primary_horizon_months)
+    known = ~np.isnan(status)
+    return x.loc[known], Outcome(outcome.time_months[known], status[known] == 1)
+
+
+def _enters(rows: list[dict[str, object]]) -> bool:
+    p_values = np.array([row.get("p_value", np.nan) for row in rows], dtype=np.float64)
+    return enters(p_values[~np.isnan(p_values)])
+
+
+def _table(population: str, endpoint: Endpoint, analysis: str, rows: Iterable[dict[str, object]]) -> pd.DataFrame:
+    table = pd.DataFrame(list(rows)).reindex(columns=EFFECT_COLUMNS)
+    if table.empty:
+        return table
+    table["population"], table["outcome"], table["analysis"] = population, endpoint.name, analysis
+    printed = [printed_covariate(term) for term in table["term"]]
+    for name in ("variable", "form", "level", "reference"):
+        table[name] = [getattr(covariate, name) for covariate in printed]
+    table["p_holm"], table["p_bh"] = adjust(table["p_value"].to_numpy(dtype=np.float64))
+    return table
+
+
+def _effects(x: pd.DataFrame, outcome: Outcome, *, binary: bool) -> list[dict[str, object]]:
+    """One regression on all columns of ``x``: a factor alone, or the second stage."""
+    values, cases = complete(x, outcome)
+    rows = [
+        {
+            "term": str(term),
+            "n_used": len(cases),
+            "n_events": int(cases.event.sum()),
+            **_sizes(values[:, j]),
+            "method": "",
+            "note": "",
+        }
+        for j, term in enumerate(x.columns)
+    ]
+    unusable = _unusable(values, cases, binary=binary)
+    if unusable:
+        return [{**row, "note": unusable} for row in rows]
+    numbers = _regression(x.columns, values, cases, binary=binary)
+    return [{**row, **number} for row, number in zip(rows, numbers, strict=True)]
+
+
+def _sizes(values: FloatArray) -> dict[str, object]:
+    """Patients at the level and at the reference; a continuous covariate has no reference."""
+    if not np.isin(values, (0.0, 1.0)).all():
+        return {"n_level": len(values), "n_reference": np.nan}
+    return {"n_level": int((values == 1).sum()), "n_reference": int((values == 0).sum())}
 
 
 def _unusable(values: FloatArray, cases: Outcome, *, binary: bool) -> str:
@@ -70,14 +163,42 @@ def _unusable(values: FloatArray, cases: Outcome, *, binary: bool) -> str:
         return "all patients have the same status"
     if (np.ptp(values, axis=0) == 0).any():
         return "does not vary among the patients in whom it is known"
+    if len(cases) <= values.shape[1] + 1:
+        return f"{values.shape[1]} covariates for {len(cases)} complete patients"
     return ""
 
 
-def _logistic(values: FloatArray, cases: Outcome) -> tuple[FloatArray, FloatArray]:
-    coefficients, errors, _ = fit_logistic(values, cases)
-    return coefficients, errors
+def _regression(terms: pd.Index, values: FloatArray, cases: Outcome, *, binary: bool) -> list[dict[str, object]]:
+    """Wald's numbers of every term, or Firth's of all where one of them is separated."""
+    ph = np.full(len(terms), np.nan)
+    if binary:
+        coefficients, errors, _ = fit_logistic(values, cases)
+    else:
+        fit = fit_cox(values, cases)
+        coefficients, errors = fit.coefficients, fit.standard_errors
+        ph = zph(pd.DataFrame(values, columns=terms), cases, fit)["p_value"].to_numpy()[:-1]
+    scale = values.std(axis=0)
+    if (_empty_cell(values, cases) | is_separated(coefficients * scale, errors * scale)).any():
+        firth = fit_firth_logistic(values, cases) if binary else fit_firth_cox(values, cases)
+        note = "a level has no event, or nothing else: Firth's penalised likelihood"
+        note += "" if firth.converged else ", which did not converge"
+        table = zip(firth.coefficients, firth.ci_low, firth.ci_high, firth.p_values, strict=True)
+        return [_numbers(b, low, high, p, np.nan, "firth", note) for b, low, high, p in table]
+    table = zip(coefficients, errors, wald_p(coefficients, errors), ph, strict=True)
+    return [_numbers(b, b - _Z * se, b + _Z * se, p, h, "wald", "") for b, se, p, h in table]
 
 
-def _cox(values: FloatArray, cases: Outcome) -> tuple[FloatArray, FloatArray]:
-    fit = fit_cox(values, cases)
-    return fit.coefficients, fit.standard_errors
+def _empty_cell(values: FloatArray, cases: Outcome) -> BoolArray:
+    """(p,) whether a 0/1 column has a level in which nobody, or everybody, had the event."""
+    found = np.zeros(values.shape[1], dtype=np.bool_)
+    for j, column in enumerate(values.T):
+        if np.isin(column, (0.0, 1.0)).all():
+            events = [cases.event[column == level] for level in (0.0, 1.0)]
+            found[j] = any(not e.any() for e in events)
+    return found
+
+
+def _numbers(b: float, low: float, high: float, p: float, ph: float, method: str, note: str) -> dict[str, object]:
+    with np.errstate(over="ignore"):
+        ratios = dict(zip(("estimate", "ci_low", "ci_high"), np.exp([b, low, high]), strict=True))
+    return {**ratios, "p_value": p, "ph_p_value": ph, "method": method, "note": note}

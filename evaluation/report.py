@@ -63,8 +63,8 @@ class ReportData:
             raise ValueError(f"evidence is one of {', '.join(EVIDENCE_LABELS)}; got {self.evidence!r}")
 
 
-def render_report(data: ReportData) -> str:
-    """The report as HTML: no script, no link to anything outside."""
+def template(name: str) -> jinja2.Template:
+    """A page's template: values are escaped, and one that is missing is an error."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -72,8 +72,13 @@ def render_report(data: ReportData) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(name)
+
+
+def render_report(data: ReportData) -> str:
+    """The report as HTML: no script, no link to anything outside."""
     sections = [_section(data, endpoint, population) for endpoint, population in _questions(data.leaderboard)]
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         data=data,
         evidence_label=EVIDENCE_LABELS[data.evidence],
         sections=sections,
@@ -143,8 +148,8 @@ def _section(data: ReportData, endpoint: str, population: str) -> Section:
         facts=_facts(board),
         summary=summarise(board, metrics),
         tables=tuple(result_tables(board, metrics)),
-        discrimination=_image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
-        calibration=_image(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
+        discrimination=image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
+        calibration=image(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
         cells=tuple(_cell_figures(data, board)),
     )
 
@@ -157,7 +162,7 @@ def _anchor(*names: str) -> str:
     return "-".join(re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in names)
 
 
-def _image(png: bytes) -> str:
+def image(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
@@ -174,4 +179,4 @@ def _cell_figures(data: ReportData, board: pd.DataFrame) -> Iterator[CellFigure]
         png = data.cell_figures.get((cell["population"], cell["endpoint"], cell["feature_set"], cell["model"]))
         if png is not None:
             took = "" if pd.isna(cell["seconds"]) else f"Took {cell['seconds']:.1f} s. "
-            yield CellFigure(cell_name(cell), _image(png), took + note_text(cell["note"]))
+            yield CellFigure(cell_name(cell), image(png), took + note_text(cell["note"]))

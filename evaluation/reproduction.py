@@ -1,64 +1,226 @@
-"""Our effects beside the published ones, number by number.
+"""Our numbers beside the published ones, number by number, and what they add up to.
 
-A published effect is *reproduced* when the estimate and both bounds lie within 0.02 or 3 % of print and P on the same side of
-0.05 and of 0.10. A row whose printed numbers contradict each other is a *misprint* (with the reason), whatever ours are.
+An effect is *reproduced* when the estimate and both bounds lie within 0.02 or 3 % of print and P on the same side of 0.05 and of
+0.10; it is *exact* when estimate and bounds round to every printed digit. A row that the audit of print, or its own
+``inconsistency``, shows to contradict itself or the others is a *misprint* (with the reason), whatever ours are.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
-ABSOLUTE, RELATIVE = 0.02, 0.03
+from evaluation.effects import selected_terms
+from evaluation.published_audit import ROW_KEY, findings_of
+from evaluation.tolerance import exact, half_unit, near
+
 SIGNIFICANCE = (0.05, 0.10)
+REPRODUCED, DIFFERS, MISPRINT, NOT_COMPUTED = "reproduced", "differs", "misprint", "not computed"
 
-Verdict = Literal["reproduced", "differs", "misprint", "not computed"]
-
-#: Dichotomies as the paper prints them -> how the ``paper`` feature set names them.
-_CUT_LEVELS = {
-    "age": ">=65",
-    "ecog_ps": ">=1",
-    "vanished_lesions": ">=1",
-    "baseline_vessel_contacts": ">=1",
-    "presurgery_vessel_contacts": ">=1",
-    "chemotherapy_duration": ">=3.7",
+#: What the text says of the second stage: the independent predictors of each population and outcome.
+PUBLISHED_SELECTION: dict[tuple[str, str], frozenset[str]] = {
+    ("overall", "relapse_6m"): frozenset({"primary_resected"}),
+    ("overall", "relapse_12m"): frozenset(),
+    ("overall", "dfs"): frozenset({"primary_resected"}),
+    ("overall", "os"): frozenset({"ecog_ps", "chemotherapy_duration"}),
+    ("primary_resected", "relapse_6m"): frozenset({"pn_stage"}),
+    ("primary_resected", "relapse_12m"): frozenset(),
+    ("primary_resected", "dfs"): frozenset({"pn_stage", "ras_braf"}),
+    ("primary_resected", "os"): frozenset({"ras_braf", "ecog_ps"}),
 }
 
 
-def term_of(variable: str, form: str, level: str) -> str:
-    """The encoded covariate that a row of the published tables speaks of."""
-    if form == "continuous" or variable == "mri_any":
-        return variable
-    if variable in _CUT_LEVELS:
-        return variable + _CUT_LEVELS[variable]
-    return variable + level if level.startswith(">=") else f"{variable}={level}"
+def same_side(printed: str, p_value: float) -> bool:
+    """Whether P lies on the printed side of 0.05 and 0.10. A P printed as the level itself may have come from either side."""
+    value = float(printed.lstrip("<"))
+    if math.isnan(p_value):
+        return False
+    return all(value == level or (value < level) == (p_value < level) for level in SIGNIFICANCE)
 
 
-def compare(published: pd.DataFrame, effects: pd.DataFrame) -> pd.DataFrame:
-    """Published univariate rows (text, as printed) with ours and a verdict.
+def compare_effects(published: pd.DataFrame, effects: pd.DataFrame, audit: pd.DataFrame) -> pd.DataFrame:
+    """Published rows (text) with ours of the population overall.
 
-    Adds ``ours_estimate, ours_ci_low, ours_ci_high, ours_p_value, n_used, n_events, verdict``.
+    Adds ``ours_estimate, ours_ci_low, ours_ci_high, ours_p_value, n_used, n_events``, ``exact``, ``attainable`` (the audit
+    does not prove that no data give every digit) and ``verdict``.
     """
-    rows = published[published["analysis"] == "univariate"].copy()
-    rows["term"] = [term_of(*map(str, row)) for row in rows[["variable", "form", "level"]].to_numpy()]
-    ours = effects.rename(columns={c: f"ours_{c}" for c in ("estimate", "ci_low", "ci_high", "p_value")})
-    ours = ours.drop(columns=["population", "note"])
-    merged = rows.merge(ours, on=["outcome", "term"], how="left", validate="many_to_one")
-    merged["verdict"] = [_verdict(row) for _, row in merged.iterrows()]
-    return merged.drop(columns="term")
+    ours = effects[effects["population"] == "overall"].rename(
+        columns={c: f"ours_{c}" for c in ("estimate", "ci_low", "ci_high", "p_value")}
+    )
+    wanted = [*ROW_KEY, "ours_estimate", "ours_ci_low", "ours_ci_high", "ours_p_value", "n_used", "n_events", "note"]
+    merged = published.merge(ours[wanted], on=ROW_KEY, how="left", validate="one_to_one")
+    contradicted, digits = findings_of(audit, "contradiction"), findings_of(audit, "digits")
+    merged["exact"] = [_exact_row(row) for _, row in merged.iterrows()]
+    keys = [tuple(map(str, key)) for key in merged[ROW_KEY].to_numpy()]
+    merged["attainable"] = [key not in digits and key not in contradicted for key in keys]
+    merged["verdict"] = [_verdict(row, contradicted.get(key, "")) for key, (_, row) in zip(keys, merged.iterrows(), strict=True)]
+    return merged.drop(columns="note")
 
 
-def _verdict(row: pd.Series) -> Verdict:
+def _exact_row(row: pd.Series) -> bool:
+    names = ("estimate", "ci_low", "ci_high")
+    half = min(half_unit(str(row[name])) for name in names)  # a bare "1" beside two decimals is read with two
+    return all(exact(str(row[name]), float(row[f"ours_{name}"]), half) for name in names)
+
+
+def _verdict(row: pd.Series, contradiction: str) -> str:
+    reason = contradiction or str(row.get("inconsistency", ""))
+    if reason:
+        return f"{MISPRINT} ({reason})"
     if pd.isna(row["ours_estimate"]):
-        return "not computed"
-    if row["inconsistency"]:
-        return "misprint"
-    near = all(_near(float(row[name]), row[f"ours_{name}"]) for name in ("estimate", "ci_low", "ci_high"))
-    printed_p = float(str(row["p_value"]).lstrip("<"))
-    same_side = all((printed_p < level) == (row["ours_p_value"] < level) or printed_p == level for level in SIGNIFICANCE)
-    return "reproduced" if near and same_side else "differs"
+        note = "did not enter the second stage" if row["analysis"] == "multivariable" else "the cohort does not record it"
+        return f"{NOT_COMPUTED} ({row['note'] or note})" if isinstance(row["note"], str) else f"{NOT_COMPUTED} ({note})"
+    close = near(
+        [float(row[n]) for n in ("estimate", "ci_low", "ci_high")], [row[f"ours_{n}"] for n in ("estimate", "ci_low", "ci_high")]
+    )
+    return REPRODUCED if close.all() and same_side(str(row["p_value"]), float(row["ours_p_value"])) else DIFFERS
 
 
-def _near(printed: float, ours: float) -> bool:
-    return abs(ours - printed) <= max(ABSOLUTE, RELATIVE * printed)
+def compare_table1(published: pd.DataFrame, ours: pd.DataFrame, audit: pd.DataFrame) -> pd.DataFrame:
+    """Published Table 1 (text) with ``ours_baseline, ours_pre_surgery, ours_p_value`` and ``verdict``.
+
+    Counts and quantiles must be those printed, digit by digit; P on the same side of 0.05 and 0.10 and, where printed as "<x",
+    below x.
+    """
+    renamed = ours.rename(columns={c: f"ours_{c}" for c in ("baseline", "pre_surgery", "p_value")}).drop(columns="test")
+    merged = published.merge(renamed, on=["variable", "statistic"], how="left", validate="one_to_one")
+    reasons = _table1_reasons(audit)
+    merged["verdict"] = [_table1_verdict(row, reasons) for _, row in merged.iterrows()]
+    return merged
+
+
+def _table1_reasons(audit: pd.DataFrame) -> Mapping[str, str]:
+    """ "variable (when)" or a column's name -> what the audit says of Table 1."""
+    rows = audit[audit["table"].str.startswith("Table 1") & (audit["severity"] == "contradiction")]
+    return {str(text).partition(":")[0]: str(text) for text in rows["finding"]}
+
+
+def _table1_verdict(row: pd.Series, reasons: Mapping[str, str]) -> str:
+    cells = [(when, str(row[when]), row[f"ours_{when}"]) for when in ("baseline", "pre_surgery") if row[when]]
+    wrong = []
+    for when, text, value in cells:
+        if pd.isna(value):
+            return f"{NOT_COMPUTED} (the cohort does not record it)"
+        if not exact(text, float(value)):
+            wrong.append((when, text, value))
+    p_text = str(row["p_value"])
+    p_fits = not p_text or (
+        same_side(p_text, row["ours_p_value"]) and (p_text[0] != "<" or row["ours_p_value"] < float(p_text[1:]))
+    )
+    if not wrong and p_fits:
+        return REPRODUCED
+    for when, _, _ in wrong:
+        column = ("presurgery_" if when == "pre_surgery" else "baseline_") + str(row["variable"])
+        for name, reason in reasons.items():
+            about_count = name.startswith(column) and str(row["statistic"]).startswith("count:")
+            if about_count or (name == f"{row['variable']} ({when})" and reason.split(": ")[1].startswith(str(row["statistic"]))):
+                return f"{MISPRINT} ({reason})"
+    return DIFFERS
+
+
+def compare_facts(published: pd.DataFrame, ours: pd.DataFrame, audit: pd.DataFrame) -> pd.DataFrame:
+    """The text's numbers (as text) with ``ours_value, ours_ci_low, ours_ci_high, ours_p_value`` and ``verdict``.
+
+    A count must be equal; other values and bounds are as exact as printed, or within 0.02 or 3 %; a percentage may be cut off. Of
+    a P value alone the printed digits or, as with effects, the sides of 0.05 and 0.10 count.
+    """
+    renamed = ours.rename(columns={c: f"ours_{c}" for c in ("value", "ci_low", "ci_high", "p_value")})
+    merged = published.merge(renamed.drop(columns=["description", "population"]), on="fact", how="left", validate="one_to_one")
+    texts = audit.loc[(audit["severity"] == "contradiction") & (audit["table"] == "text"), "finding"]
+    reasons = {str(text).partition(":")[0]: str(text) for text in texts}
+    merged["verdict"] = [_fact_verdict(row, reasons.get(str(row["fact"]), "")) for _, row in merged.iterrows()]
+    return merged.drop(columns="note")
+
+
+def _fact_verdict(row: pd.Series, contradiction: str) -> str:
+    if contradiction:
+        return f"{MISPRINT} ({contradiction})"
+    fits = []
+    for name in ("value", "ci_low", "ci_high"):
+        text, value = str(row[name]), float(row[f"ours_{name}"])
+        if not text:
+            continue
+        if math.isnan(value):
+            return f"{NOT_COMPUTED} ({row['note'] or 'no value'})"
+        fits.append(_same_fact(str(row["fact"]), text, value))
+    p_text = str(row["p_value"])
+    if p_text:
+        p_value = float(row["ours_p_value"])
+        if math.isnan(p_value):
+            return f"{NOT_COMPUTED} ({row['note'] or 'no P'})"
+        fits.append(p_value < float(p_text[1:]) if p_text[0] == "<" else same_side(p_text, p_value))
+    return REPRODUCED if all(fits) else DIFFERS
+
+
+def _same_fact(name: str, text: str, value: float) -> bool:
+    if name.startswith("n_"):
+        return value == float(text)
+    if name.startswith("pct_"):
+        return exact(text, value) or math.floor(value) == float(text)
+    if name.endswith("_at_least"):
+        return float(text) <= value < float(text) + 1  # "longer than 27 months"
+    return exact(text, value) or bool(near(float(text), value))
+
+
+def verdict_word(verdict: str) -> str:
+    """The verdict without its reason."""
+    return verdict.partition(" (")[0]
+
+
+def selection_table(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
+    """The independent predictors of the second stage beside the paper's; for all patients also which terms entered."""
+    ours = selected_terms(effects).set_index(["population", "outcome"])
+    rows = []
+    for (population, outcome), wanted in PUBLISHED_SELECTION.items():
+        known = (population, outcome) in ours.index
+        got = {t for t in str(ours.loc[(population, outcome), "independent"]).split(", ") if t} if known else set()
+        agree = known and got == wanted
+        second = published[(published["outcome"] == outcome) & (published["analysis"] == "multivariable")]
+        if population == "overall":
+            mine = effects[(effects["population"] == population) & (effects["outcome"] == outcome)]
+            mine = mine[mine["analysis"] == "multivariable"]
+            names = ["variable", "form", "level"]
+            agree = agree and set(map(tuple, mine[names].to_numpy())) == set(map(tuple, second[names].to_numpy()))
+        rows.append(
+            {
+                "population": population,
+                "outcome": outcome,
+                "published": ", ".join(sorted(wanted)) or "none",
+                "ours": ", ".join(sorted(got)) or "none",
+                "terms_entered": len(mine) if population == "overall" else np.nan,
+                "agree": agree,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def summary(effects: pd.DataFrame, table1: pd.DataFrame, facts: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
+    """The bar: one row a criterion with ``got`` of ``of``, the ``share`` in percent, the ``target`` and whether it is ``met``.
+
+    Misprints count nowhere. Exactness is asked of the rows of which no proof says that no data give every digit.
+    """
+    sound = effects[effects["verdict"].map(verdict_word) != MISPRINT]
+    exact_of = sound[sound["attainable"]]
+    cells = table1[table1["verdict"].map(verdict_word) != MISPRINT]
+    counts = cells["statistic"].str.startswith("count:") | cells["statistic"].isin(["missing", "not_applicable"])
+    told = facts[facts["verdict"].map(verdict_word) != MISPRINT]
+    rows = [
+        ("effects reproduced", int((sound["verdict"] == REPRODUCED).sum()), len(sound), 95.0),
+        ("effects exact to every digit", int(exact_of["exact"].sum()), len(exact_of), 70.0),
+        ("Table 1: counts exact", int((cells[counts]["verdict"] == REPRODUCED).sum()), int(counts.sum()), 100.0),
+        (
+            "Table 1: medians, quartiles, ranges exact",
+            int((cells[~counts]["verdict"] == REPRODUCED).sum()),
+            int((~counts).sum()),
+            100.0,
+        ),
+        ("numbers of the text", int((told["verdict"] == REPRODUCED).sum()), len(told), 90.0),
+        ("final predictors of the two-stage procedure", int(selection["agree"].sum()), len(selection), 100.0),
+    ]
+    table = pd.DataFrame(rows, columns=["criterion", "got", "of", "target"])
+    table["share"] = 100 * table["got"] / table["of"].where(table["of"] > 0)
+    table["met"] = table["share"] >= table["target"]
+    return table[["criterion", "got", "of", "share", "target", "met"]]

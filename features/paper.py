@@ -6,11 +6,14 @@ Cut-points: Moretto et al. 2024, Tables 1 to 3. Where the paper tests a variable
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from cohort.dictionary import KnownAt, Variable
+from cohort.dictionary import DICTIONARY, KnownAt, Variable
+from features.encode import LEVEL, factor_of
 from features.feature_set import Feature, FeatureSet
 
 
@@ -71,3 +74,38 @@ def _select(_variables: Mapping[str, Variable]) -> tuple[Feature, ...]:
 
 
 PAPER = FeatureSet("paper", "The paper's covariates, as the paper coded them", KnownAt.PRE_SURGERY, _select)
+
+#: How the paper names the two sides of a cut, where it does not print the cut itself.
+_SIDES = {
+    "age>=65": (">=65 years", "<65 years"),
+    "ecog_ps>=1": ("1-2", "0"),
+    "vanished_lesions>=1": ("yes", "no"),
+    "baseline_vessel_contacts>=1": ("yes", "no"),
+    "presurgery_vessel_contacts>=1": ("yes", "no"),
+    "chemotherapy_duration>=3.7": (">=3.7 months", "<3.7 months"),
+    "mri_any": ("yes", "no"),
+}
+
+
+@dataclass(frozen=True)
+class PrintedCovariate:
+    """A row of the paper's tables: ``level`` against ``reference``, both empty for a continuous form."""
+
+    variable: str
+    form: Literal["continuous", "categorical"]
+    level: str
+    reference: str
+
+
+def printed_covariate(term: str) -> PrintedCovariate:
+    """The row of Tables 2 and 3 that an encoded covariate of this feature set stands in."""
+    variable = term.partition(">=")[0]
+    if term in _SIDES:
+        return PrintedCovariate(variable, "categorical", *_SIDES[term])
+    if variable != term:
+        cut = term.removeprefix(variable)
+        return PrintedCovariate(variable, "categorical", cut, "<" + cut.removeprefix(">="))
+    variable = factor_of(term)
+    if variable != term:
+        return PrintedCovariate(variable, "categorical", term.removeprefix(variable + LEVEL), DICTIONARY[variable].levels[0])
+    return PrintedCovariate(term, "continuous", "", "")

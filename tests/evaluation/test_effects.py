@@ -1,27 +1,118 @@
+"""Both stages of the paper's regressions: against R, against two-by-two tables, and where there is no number to give."""
+
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from cohort.dictionary import DICTIONARY
 from cohort.load import load_cohort
+from cohort.reconstruct import published
 from cohort.simulate import simulate_cohort
-from cohort.types import ENDPOINTS, Cohort
-from evaluation.effects import EFFECT_COLUMNS, univariable_effects
+from cohort.types import ENDPOINTS, Cohort, CohortError, FloatArray, Outcome
+from evaluation.effects import (
+    EFFECT_COLUMNS,
+    MULTIVARIABLE,
+    UNIVARIATE,
+    left_out_covariates,
+    paper_effects,
+    row_name,
+    selected_terms,
+)
+from evaluation.proportional_hazards import zph
+from features.paper import PAPER_FEATURES
+from models.cox import fit_cox
+from models.logistic import fit_logistic
+
+REFERENCE = Path(__file__).parent.parent / "reference"
+R = pd.read_csv(REFERENCE / "paper_effects.csv")
+TCIA = Path(__file__).parents[2].parent / "shared" / "data" / "tcia_crlm.csv"
+NUMBERS = ["estimate", "ci_low", "ci_high", "p_value"]
 
 
 @pytest.fixture(scope="module")
 def effects() -> pd.DataFrame:
-    return univariable_effects(load_cohort(), "overall")
+    return paper_effects(load_cohort(), "overall")
 
 
-def row(effects: pd.DataFrame, outcome: str, term: str) -> pd.Series:
-    return effects[(effects["outcome"] == outcome) & (effects["term"] == term)].iloc[0]
+def row(effects: pd.DataFrame, outcome: str, term: str, analysis: str = UNIVARIATE) -> pd.Series:
+    found = effects[(effects["outcome"] == outcome) & (effects["term"] == term) & (effects["analysis"] == analysis)]
+    assert len(found) == 1
+    return found.iloc[0]
+
+
+def category(name: str, values: object) -> pd.Categorical:
+    return pd.Categorical(values, categories=list(DICTIONARY[name].levels))
+
+
+def cohort_of(time: object, event: object, **columns: object) -> Cohort:
+    """A cohort of these covariates only, in which overall is disease-free survival."""
+    months, seen = np.asarray(time, dtype=float), np.asarray(event, dtype=bool)
+    frame = pd.DataFrame({"patient_id": [f"P{i}" for i in range(len(months))], **columns})
+    return Cohort("x", "x", "simulated", frame.assign(dfs_months=months, dfs_event=seen, os_months=months, os_event=seen))
+
+
+def wald(coefficients: FloatArray, errors: FloatArray) -> FloatArray:
+    """(p, 4) ratio, 95 % interval and P."""
+    z = stats.norm.ppf(0.975)
+    ratios = np.exp([coefficients, coefficients - z * errors, coefficients + z * errors])
+    return np.vstack([ratios, 2 * stats.norm.sf(np.abs(coefficients / errors))]).T
+
+
+# ---- against R
+
+
+def _data(name: str) -> tuple[pd.DataFrame, Outcome]:
+    """As paper.R has it: early is an event by the median time."""
+    data = pd.read_csv(REFERENCE / f"data_{name}.csv")
+    data["early"] = (data["event"] == 1) & (data["time"] <= data["time"].median())
+    return data, Outcome(data["time"].to_numpy(dtype=float), data["event"].to_numpy() == 1)
+
+
+@pytest.mark.parametrize(("name", "kind", "covariates"), list(R.groupby(["data", "kind", "covariates"], sort=False).groups))
+def test_wald_numbers_of_one_covariate_and_of_many_are_those_of_r(name: str, kind: str, covariates: str):
+    expected = R.query("data == @name and kind == @kind and covariates == @covariates")
+    data, outcome = _data(name)
+    x = data[covariates.split()].to_numpy(dtype=float)
+    if kind == "cox":
+        fit = fit_cox(x, outcome)
+        ours = wald(fit.coefficients, fit.standard_errors)
+    else:
+        ours = wald(*fit_logistic(x, Outcome(np.ones(len(x)), data["early"].to_numpy()))[:2])
+    np.testing.assert_allclose(ours, expected[NUMBERS], rtol=1e-6)
+
+
+#: Continuous variables that the paper takes uncut; what they hold is R's data.
+STAND_INS = ["baseline_cea", "presurgery_cea", "baseline_segments", "presurgery_segments", "baseline_lesions"]
+
+
+@pytest.mark.parametrize("name", ["veteran", "lung", "colon"])
+def test_the_univariable_stage_is_rs_coxph_and_glm_to_the_last_column(name: str):
+    data, outcome = _data(name)
+    terms = [t for t in data.columns if t not in ("time", "event", "early")][: len(STAND_INS)]
+    columns = {stand_in: data[term].astype(float) for stand_in, term in zip(STAND_INS, terms, strict=False)}
+    in_time = paper_effects(cohort_of(outcome.time_months, outcome.event, **columns), "overall")
+    by_6_months = paper_effects(cohort_of(np.where(data["early"], 1.0, 100.0), data["early"], **columns), "overall")
+    for stand_in, term in zip(STAND_INS, terms, strict=False):
+        expected = R.query("data == @name and covariates == @term").set_index("kind")[NUMBERS]
+        cox, logistic = row(in_time, "dfs", stand_in), row(by_6_months, "relapse_6m", stand_in)
+        np.testing.assert_allclose(cox[NUMBERS].astype(float), expected.loc["cox"], rtol=1e-6)
+        np.testing.assert_allclose(logistic[NUMBERS].astype(float), expected.loc["logistic"], rtol=1e-6)
+
+
+# ---- the univariable stage
 
 
 def test_every_covariate_has_an_effect_on_every_endpoint(effects: pd.DataFrame):
+    alone = effects[effects["analysis"] == UNIVARIATE]
     assert list(effects.columns) == EFFECT_COLUMNS
-    assert effects.groupby("outcome").size().to_dict() == dict.fromkeys(ENDPOINTS, 37)
+    assert alone.groupby("outcome").size().to_dict() == dict.fromkeys(ENDPOINTS, 37)
+    assert (effects["population"] == "overall").all()
+    assert alone[NUMBERS].notna().all(axis=None)
 
 
 def test_an_odds_ratio_is_that_of_the_two_by_two_table(effects: pd.DataFrame):
@@ -35,34 +126,286 @@ def test_an_odds_ratio_is_that_of_the_two_by_two_table(effects: pd.DataFrame):
     assert ours["estimate"] == pytest.approx(np.exp(log_or), rel=1e-8)
     assert ours["ci_low"] == pytest.approx(np.exp(log_or - 1.959964 * error), rel=1e-6)
     assert ours["ci_high"] == pytest.approx(np.exp(log_or + 1.959964 * error), rel=1e-6)
-    assert (ours["n_used"], ours["n_events"]) == (268, 96)
+    assert ours["p_value"] == pytest.approx(2 * stats.norm.sf(abs(log_or / error)), rel=1e-6)
+    assert (ours["n_used"], ours["n_events"], ours["n_level"], ours["n_reference"]) == (268, 96, a + b, c + d)
 
 
-def test_each_covariate_uses_the_patients_in_whom_it_is_known(effects: pd.DataFrame):
-    assert row(effects, "dfs", "presurgery_cea>=10")["n_used"] == 176
-    assert row(effects, "os", "ecog_ps>=1")["n_used"] == 254
+@pytest.mark.parametrize(("variable", "level"), [("presurgery_cea", ">=10"), ("ecog_ps", "1-2"), ("primary_resected", "yes")])
+def test_each_covariate_uses_the_patients_in_whom_it_is_known(effects: pd.DataFrame, variable: str, level: str):
+    printed = published.effects().query("variable == @variable and level == @level and analysis == 'univariate'")
+    for endpoint in ENDPOINTS:
+        ours = effects.query("outcome == @endpoint and variable == @variable and level == @level and analysis == 'univariate'")
+        sizes = ours[["n_level", "n_reference"]].astype(int).to_numpy().tolist()
+        assert sizes == printed.query("outcome == @endpoint")[["n_level", "n_reference"]].astype(int).to_numpy().tolist()
+        assert ours["n_used"].iloc[0] == sum(sizes[0])
+
+
+def test_a_factor_of_three_levels_is_one_regression_and_a_level_is_compared_with_the_reference_alone(effects: pd.DataFrame):
+    frame = load_cohort().frame
+    early = ((frame["dfs_months"] <= 6) & frame["dfs_event"]).to_numpy()
+    table = pd.crosstab(frame["biologic_agent"], early)
+    for level in ("anti_egfr", "anti_vegf"):
+        odds = table[True] / table[False]
+        assert row(effects, "relapse_6m", f"biologic_agent={level}")["estimate"] == pytest.approx(odds[level] / odds["none"])
+
+
+def test_rows_carry_the_level_and_reference_of_print(effects: pd.DataFrame):
+    lesions, cut = row(effects, "os", "baseline_lesions"), row(effects, "os", "baseline_lesions>=4")
+    assert lesions[["variable", "form", "level", "reference"]].tolist() == ["baseline_lesions", "continuous", "", ""]
+    assert cut[["variable", "form", "level", "reference"]].tolist() == ["baseline_lesions", "categorical", ">=4", "<4"]
+    assert np.isnan(lesions["n_reference"])
 
 
 def test_known_hazard_ratios_are_found():
-    simulated = simulate_cohort(n_patients=4000, signal=1.0, seed=3, missing_cea=0.0)
-    dfs = univariable_effects(simulated.cohort, "overall").query("outcome == 'dfs'").set_index("term")
+    simulated = simulate_cohort(n_patients=3000, signal=1.0, seed=3).cohort
+    outcomes = ["dfs_months", "dfs_event", "os_months", "os_event"]
+    few = simulated.frame[["patient_id", "primary_resected", "regimen", *outcomes]]
+    dfs = paper_effects(Cohort("x", "x", "simulated", few), "overall")
     # The marginal effect is weaker than the conditional exp(-0.4), and never of the other sign.
-    assert np.exp(-0.4) - 0.03 < dfs.loc["primary_resected=yes", "estimate"] < 0.85
-    assert dfs.loc["regimen=triplet", "ci_low"] < 1 < dfs.loc["regimen=triplet", "ci_high"]
+    resected, regimen = row(dfs, "dfs", "primary_resected=yes"), row(dfs, "dfs", "regimen=triplet")
+    assert np.exp(-0.4) - 0.03 < resected["estimate"] < 0.85
+    assert regimen["ci_low"] < 1 < regimen["ci_high"]
 
 
 def test_patients_censored_before_the_horizon_have_no_status():
     cohort = simulate_cohort(n_patients=300, seed=5, follow_up_months=(1.0, 30.0)).cohort
-    known = int(np.isfinite(cohort.outcome("dfs").status_at(12)).sum())
-    effects = univariable_effects(cohort, "overall")
-    assert known < 300
-    assert row(effects, "relapse_12m", "age>=65")["n_used"] == known
+    status = cohort.outcome("dfs").status_at(12)
+    effects = paper_effects(cohort, "overall")
+    assert np.isnan(status).any()
+    assert row(effects, "relapse_12m", "age>=65")["n_used"] == np.isfinite(status).sum()
+    assert row(effects, "relapse_12m", "age>=65")["n_events"] == np.nansum(status)
+    assert row(effects, "dfs", "age>=65")["n_used"] == 300
+
+
+def test_proportional_hazards_are_tested_in_cox_regressions_only(effects: pd.DataFrame):
+    frame, outcome = load_cohort().frame, load_cohort().outcome("dfs")
+    x = pd.DataFrame({"lesions": frame["baseline_lesions"].astype(float)})
+    expected = zph(x, outcome, fit_cox(x.to_numpy(), outcome))["p_value"].iloc[0]
+    assert row(effects, "dfs", "baseline_lesions")["ph_p_value"] == pytest.approx(expected, rel=1e-8)
+    assert effects[effects["outcome"].isin(["relapse_6m", "relapse_12m"])]["ph_p_value"].isna().all()
+
+
+# ---- the multivariable stage
+
+
+def _two_effects(n: int = 300) -> Cohort:
+    """Diameter and CEA (every third unknown) both matter; the regimen does not."""
+    rng = np.random.default_rng(0)
+    diameter, cea = rng.normal(40, 10, n), rng.normal(20, 5, n)
+    time = rng.exponential(12 * np.exp(-0.06 * (diameter - 40) - 0.1 * (cea - 20))) + 0.01
+    cea[::3] = np.nan
+    # Each pair of neighbours in time has one of either regimen.
+    regimen = np.empty(n, dtype=object)
+    regimen[np.argsort(time)] = np.tile(["doublet", "triplet", "triplet", "doublet"], n // 4)
+    return cohort_of(
+        np.minimum(time, 40),
+        time <= 40,
+        baseline_max_diameter=diameter,
+        presurgery_cea=cea,
+        regimen=category("regimen", regimen),
+    )
+
+
+def test_the_second_stage_takes_what_entered_on_the_patients_complete_in_it():
+    cohort = _two_effects()
+    effects = paper_effects(cohort, "overall")
+    together = effects.query("outcome == 'dfs' and analysis == @MULTIVARIABLE")
+    complete = cohort.frame["presurgery_cea"].notna().to_numpy()
+    frame = cohort.frame.assign(cut=(cohort.frame["presurgery_cea"] >= 10).astype(float))[complete]
+    columns = {"presurgery_cea": "presurgery_cea", "presurgery_cea>=10": "cut", "baseline_max_diameter": "baseline_max_diameter"}
+    terms = together["term"].tolist()
+    outcome = cohort.outcome("dfs").subset(complete)
+    fit = fit_cox(frame[[columns[t] for t in terms]].to_numpy(dtype=float), outcome)
+
+    assert {"presurgery_cea", "baseline_max_diameter"} <= set(terms)
+    assert "regimen=triplet" not in terms
+    assert set(together["n_used"]) == {200}
+    assert set(together["n_events"]) == {int(outcome.event.sum())}
+    np.testing.assert_allclose(together[NUMBERS].astype(float), wald(fit.coefficients, fit.standard_errors), rtol=1e-9)
+    assert row(effects, "dfs", "baseline_max_diameter")["n_used"] == 300
+
+
+def test_what_enters_has_a_univariable_p_of_at_most_0_10_read_at_two_decimals(effects: pd.DataFrame):
+    for outcome, group in effects.groupby("outcome"):
+        alone, together = (group[group["analysis"] == analysis] for analysis in (UNIVARIATE, MULTIVARIABLE))
+        reaches = alone.groupby("term")["p_value"].min() < 0.105
+        factor = alone.set_index("term")["variable"].where(alone.set_index("term")["reference"].isin(["wild_type", "none"]))
+        whole = set(factor[reaches.reindex(factor.index)].dropna())
+        expected = [t for t in alone["term"] if reaches[t] or factor[t] in whole]
+        assert together["term"].tolist() == expected, outcome
+
+
+def test_a_factor_enters_whole():
+    rng = np.random.default_rng(1)
+    ras = rng.choice(["wild_type", "ras_mutated", "braf_mutated"], 300, p=[0.45, 0.45, 0.1])
+    time = rng.exponential(np.where(ras == "braf_mutated", 3.0, 12.0)) + 0.01
+    effects = paper_effects(cohort_of(time, np.ones(300), ras_braf=category("ras_braf", ras)), "overall")
+    assert row(effects, "dfs", "ras_braf=ras_mutated")["p_value"] > 0.11
+    assert row(effects, "dfs", "ras_braf=ras_mutated", MULTIVARIABLE)["n_used"] == 300
+
+
+def _balanced() -> Cohort:
+    """At each time one patient of either regimen relapses, so that its P is near 1 at every endpoint."""
+    return cohort_of(np.repeat(np.arange(1.0, 21.0), 2), np.ones(40), regimen=category("regimen", ["doublet", "triplet"] * 20))
+
+
+def test_where_nothing_entered_there_is_no_second_stage():
+    effects = paper_effects(_balanced(), "overall")
+    assert effects["analysis"].tolist() == [UNIVARIATE] * 4
+    assert (effects["p_value"] > 0.5).all()
+    assert selected_terms(effects)[["entered", "independent"]].to_numpy().tolist() == [["", ""]] * 4
+
+
+# ---- separation
+
+
+def _rare(events: bool, n_rare: int = 6) -> Cohort:
+    """120 patients, of whom the ``n_rare`` with mutated BRAF all relapse at once, or never."""
+    rng = np.random.default_rng(2)
+    time, event = rng.exponential(9, 120) + 0.01, np.ones(120, dtype=bool)
+    ras = np.array(["wild_type", "ras_mutated"] * 60, dtype=object)
+    ras[:n_rare] = "braf_mutated"
+    time[:n_rare] = np.arange(1, n_rare + 1) / 10 if events else 60.0
+    event[:n_rare] = events
+    return cohort_of(time, event, ras_braf=category("ras_braf", ras))
+
+
+@pytest.mark.parametrize("n_rare", [1, 2, 6])
+@pytest.mark.parametrize("outcome", ["relapse_6m", "dfs"])
+def test_a_level_without_events_is_estimated_by_firth_and_the_row_says_so(outcome: str, n_rare: int):
+    found = row(paper_effects(_rare(events=False, n_rare=n_rare), "overall"), outcome, "ras_braf=braf_mutated")
+    assert found["method"] == "firth"
+    assert "Firth's penalised likelihood" in found["note"]
+    assert 0 <= found["ci_low"] < found["estimate"] < found["ci_high"] < np.inf
+    assert found["estimate"] < 1
+    assert np.isnan(found["ph_p_value"])
+
+
+@pytest.mark.parametrize("n_rare", [1, 2, 6])
+def test_a_level_with_nothing_but_events_is_estimated_by_firth_in_logistic_regression(n_rare: int):
+    found = row(paper_effects(_rare(events=True, n_rare=n_rare), "overall"), "relapse_6m", "ras_braf=braf_mutated")
+    assert found["method"] == "firth"
+    assert 1 < found["estimate"] < found["ci_high"]
+
+
+def test_the_level_beside_a_separated_one_is_estimated_with_it_and_stays_near_walds():
+    cohort = _rare(events=False)
+    ours = row(paper_effects(cohort, "overall"), "relapse_6m", "ras_braf=ras_mutated")
+    table = pd.crosstab(cohort.frame["ras_braf"], cohort.frame["dfs_months"] <= 6) + 0.5
+    odds = table[True] / table[False]
+    assert ours["method"] == "firth"
+    assert ours["estimate"] == pytest.approx(odds["ras_mutated"] / odds["wild_type"], rel=1e-3)
+
+
+def test_without_separation_numbers_are_walds_and_there_is_nothing_to_note():
+    effects = paper_effects(_two_effects(), "overall")
+    plain = effects[effects["term"].isin(["baseline_max_diameter", "regimen=triplet"])]
+    assert set(plain["method"]) == {"wald"}
+    assert set(plain["note"]) == {""}
+
+
+# ---- no number to give
 
 
 def test_a_covariate_that_cannot_be_estimated_says_why():
     cohort = load_cohort()
     everybody_relapsed = cohort.frame.assign(dfs_months=1.0, dfs_event=True)
-    effects = univariable_effects(Cohort("x", "x", "simulated", everybody_relapsed), "overall")
+    effects = paper_effects(Cohort("x", "x", "simulated", everybody_relapsed), "overall")
     early = effects[effects["outcome"] == "relapse_6m"]
     assert early["estimate"].isna().all()
     assert set(early["note"]) == {"all patients have the same status"}
+    assert set(early["analysis"]) == {UNIVARIATE}
+
+
+def test_a_covariate_that_varies_only_where_the_outcome_is_unknown_says_so():
+    time, event = np.r_[np.repeat(np.arange(1.0, 21.0), 2), 1.0, 2.0], np.r_[np.ones(40), 0, 0]
+    synchronous = ["synchronous"] * 40 + ["metachronous"] * 2
+    cohort = cohort_of(time, event, synchronous=category("synchronous", synchronous))
+    found = row(paper_effects(cohort, "overall"), "relapse_12m", "synchronous=synchronous")
+    assert found["note"] == "does not vary among the patients in whom it is known"
+    assert np.isnan(found[NUMBERS].astype(float)).all()
+    assert np.isnan(found["p_holm"])
+
+
+def test_a_cohort_without_any_covariate_of_the_paper_is_refused():
+    with pytest.raises(CohortError):
+        paper_effects(cohort_of([1, 2, 3], [1, 1, 0]), "overall")
+
+
+# ---- adjusted P values and the summary
+
+
+def test_p_values_are_adjusted_within_one_outcome_and_one_analysis(effects: pd.DataFrame):
+    for _, group in effects.groupby(["outcome", "analysis"]):
+        p = np.sort(group["p_value"].to_numpy())
+        m = len(p)
+        holm = np.minimum(np.maximum.accumulate(p * np.arange(m, 0, -1)), 1)
+        discovery = np.minimum.accumulate((p * m / np.arange(1, m + 1))[::-1])[::-1]
+        ordered = group.sort_values("p_value")
+        np.testing.assert_allclose(ordered["p_holm"], holm)
+        np.testing.assert_allclose(ordered["p_bh"], discovery)
+
+
+def test_what_was_selected_is_what_entered_and_what_stayed_at_p_0_05():
+    def second(outcome: str, *rows: tuple[str, str, float]) -> pd.DataFrame:
+        table = pd.DataFrame(rows, columns=["variable", "level", "p_value"])
+        return table.assign(population="overall", outcome=outcome, analysis=MULTIVARIABLE)
+
+    first = second("os", ("age", ">=65 years", 0.001)).assign(analysis=UNIVARIATE)
+    effects = pd.concat(
+        [
+            second("dfs", ("ras_braf", "ras_mutated", 0.04), ("ras_braf", "braf_mutated", 0.01), ("baseline_cea", "", 0.0501)),
+            second("relapse_6m", ("baseline_cea", "", 0.05)),
+            first,
+        ]
+    )
+    assert selected_terms(effects).to_numpy().tolist() == [
+        ["overall", "dfs", "ras_braf (ras_mutated), ras_braf (braf_mutated), baseline_cea", "ras_braf"],
+        ["overall", "relapse_6m", "baseline_cea", "baseline_cea"],
+        ["overall", "os", "", ""],
+    ]
+
+
+def test_a_row_is_named_by_its_variable_and_for_a_category_its_level():
+    assert (row_name("baseline_cea", ""), row_name("baseline_cea", ">=10")) == ("baseline_cea", "baseline_cea (>=10)")
+
+
+# ---- what is left out
+
+
+@pytest.mark.parametrize("population", ["overall", "primary_resected"])
+def test_every_covariate_is_estimated_or_left_out_with_a_reason(population: str):
+    frame = load_cohort().frame.drop(columns=["regimen", "baseline_mri"])
+    frame = frame.assign(baseline_cea=np.nan, surgery_steps=category("surgery_steps", ["one"] * len(frame)))
+    cohort = Cohort("x", "x", "simulated", frame)
+    left_out = dict(left_out_covariates(cohort, population))
+    effects = paper_effects(cohort, population)
+    terms = {term.split("=")[0] if ">=" not in term else term for term in effects["term"]}
+
+    assert left_out["regimen"] == "the cohort does not record regimen"
+    assert left_out["mri_any"] == "the cohort does not record baseline_mri"
+    assert left_out["baseline_cea"] == left_out["baseline_cea>=10"] == "known in no patient"
+    assert left_out["surgery_steps"] == "the same in all patients"
+    assert terms | set(left_out) >= {feature.name for feature in PAPER_FEATURES} - {"pt_stage", "pn_stage", "primary_resected"}
+    assert not terms & set(left_out)
+
+
+def test_what_the_papers_rule_withholds_is_told_apart_from_what_is_unknown():
+    frame = load_cohort().frame
+    known = frame.assign(pn_stage=category("pn_stage", np.resize(["n0", "n1_2"], len(frame))))
+    left_out = dict(left_out_covariates(Cohort("x", "x", "simulated", known), "overall"))
+    assert left_out["pn_stage"] == "not used in the population overall, by the paper's rule"
+
+
+@pytest.mark.skipif(not TCIA.exists(), reason="the TCIA table is not beside the project; download it from TCIA")
+def test_another_cohort_is_estimated_by_what_it_records_and_leaves_the_rest_out():
+    cohort = load_cohort("tcia_crlm", TCIA)
+    effects = paper_effects(cohort, "overall")
+    left_out = dict(left_out_covariates(cohort, "overall"))
+
+    assert set(effects["variable"]) == {
+        *("age", "pn_stage", "synchronous", "presurgery_cea", "presurgery_lobes", "presurgery_max_diameter"),
+    }
+    assert left_out["ras_braf"] == "the cohort does not record ras_braf"
+    assert not set(left_out) & set(effects["term"].str.partition("=")[0])
+    assert row(effects, "relapse_6m", "age>=65")["n_events"] == 22
