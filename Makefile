@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 benchmark: $(READY) ## run the default benchmark on the embedded cohort (ARGS="--preset smoke" for a quick look)
 	@$(BIN)/crlm benchmark $(ARGS)
 
-reproduce: $(READY) ## repeat the paper's univariable analysis on the embedded cohort, beside print
+reproduce: $(READY) ## repeat the paper's whole analysis on the embedded cohort, number by number beside print
 	@$(BIN)/crlm reproduce $(ARGS)
 
 serve: $(READY) ## start Prefect's server and worker and the MLflow UI on this machine (Ctrl-C stops them)

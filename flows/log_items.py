@@ -117,6 +117,27 @@ def benchmark_items(leaderboard: pd.DataFrame, files: Iterable[Path]) -> Iterato
     )
 
 
+def reproduction_items(
+    cohort: Cohort, effects: pd.DataFrame | None, bar: pd.DataFrame | None, files: Iterable[Path]
+) -> Iterator[Item]:
+    """What is logged of a reproduction: how much agrees with print, where it is about this cohort, and the files."""
+    yield Params({"patients": len(cohort)})
+    yield UsedCohort(cohort)
+    if bar is not None:
+        names = [name.lower().replace(":", "").replace(",", "").replace(" ", "_") for name in bar["criterion"]]
+        yield Metrics({f"share/{name}": share for name, share in zip(names, bar["share"], strict=True)})
+    if effects is not None:
+        for outcome, rows in effects.groupby("outcome", sort=False):
+            yield Metrics(
+                {
+                    f"reproduced/{outcome}": float((rows["verdict"] == "reproduced").sum()),
+                    f"exact/{outcome}": float(rows["exact"].sum()),
+                    f"published/{outcome}": float(len(rows)),
+                }
+            )
+    yield from (Files(path, path.name if path.is_dir() else "") for path in files)
+
+
 def cohort_tags(cohort: Cohort) -> dict[str, str]:
     return {
         "cohort": cohort.name,

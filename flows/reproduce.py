@@ -1,71 +1,257 @@
-"""The paper's univariable analysis on a cohort and, where the paper's numbers are about it, beside them."""
+"""The paper's whole analysis on a cohort and, where the paper's numbers are about it, beside them."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from prefect import flow, task
+from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from cohort.errors import CohortError
 from cohort.load import DEFAULT_COHORT, load_cohort
 from cohort.reconstruct import published
 from cohort.types import POPULATIONS, Cohort
-from evaluation.effects import univariable_effects
-from evaluation.reproduction import compare
-from flows.environment import workspace
+from evaluation.effects import left_out_covariates, paper_effects
+from evaluation.facts import chi_squared_p, early_relapse, relapsed
+from evaluation.facts import facts as text_facts
+from evaluation.figures import png
+from evaluation.published_audit import audit
+from evaluation.reproduction import (
+    compare_effects,
+    compare_facts,
+    compare_table1,
+    selection_table,
+    summary,
+)
+from evaluation.reproduction_figures import comparison_figure, forest_figure, pattern_figure, survival_figure
+from evaluation.reproduction_report import REGRESSION_TABLES, ReproductionData, render_reproduction
+from evaluation.survival_curves import pattern_table, survival_figures
+from evaluation.table1 import left_out as left_out_of_table1
+from evaluation.table1 import table1 as describe_table1
+from flows.environment import tracking_uri, workspace
 from flows.folders import write_atomically
+from flows.log_items import reproduction_items
+from flows.outputs import provenance
 from flows.run_directory import RunDirectory
+from flows.tracking import MlflowWriter
 
 #: Cohorts that the published tables describe.
 DESCRIBED_BY_THE_PAPER = (DEFAULT_COHORT,)
 
+REPORT = "reproduction.html"
+
 
 @dataclass(frozen=True, eq=False)
-class Reproduction:
-    """``effects``: ours, every population. ``comparison``: with the published rows, None where the paper is about others."""
+class Analysis:
+    """The tables of one cohort; those compared with print are None where the paper is about other patients."""
 
-    folder: Path
     effects: pd.DataFrame
-    comparison: pd.DataFrame | None
+    table1: pd.DataFrame
+    facts: pd.DataFrame
+    selection: pd.DataFrame
     left_out: tuple[str, ...]
 
 
-@flow(name="reproduce", description="The paper's univariable analysis, compared number by number.", persist_result=False)
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Published numbers beside ours, the audit of print, and the bar."""
+
+    effects: pd.DataFrame
+    table1: pd.DataFrame
+    facts: pd.DataFrame
+    audit: pd.DataFrame
+    summary: pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Reproduction:
+    """What a run found, and where its files are."""
+
+    folder: Path
+    analysis: Analysis
+    comparison: Comparison | None
+
+
+@flow(name="reproduce", description="The paper's whole analysis, compared number by number.", persist_result=False)
 def reproduce(cohort: str = DEFAULT_COHORT, data: str | None = None) -> Reproduction:
-    """Load and check, estimate, compare, write."""
+    """Load and check, analyse, compare, draw, write, log."""
+    started = time.monotonic()
     patients = load_cohort(cohort, data)
-    effects, left_out = estimate_effects(patients)
-    comparison = compare_with_print(effects) if patients.name in DESCRIBED_BY_THE_PAPER else None
+    analysis = analyse(patients)
+    comparison = compare_with_print(analysis) if patients.name in DESCRIBED_BY_THE_PAPER else None
+    figures, reasons = draw(patients, analysis, comparison)
     run = RunDirectory.open(workspace() / "runs" / "reproduce", patients.digest, patients.name)
     try:
-        write_atomically(run.path / "univariable.csv", effects.to_csv(index=False))
+        analysis = Analysis(analysis.effects, analysis.table1, analysis.facts, analysis.selection, (*analysis.left_out, *reasons))
+        files = write_files(run, patients, analysis, comparison, figures, time.monotonic() - started)
+        log_reproduction(run.name, patients, comparison, files)
         if comparison is not None:
-            write_atomically(run.path / "effects.csv", comparison.to_csv(index=False))
+            publish_bar(comparison, patients)
         run.complete()
+    except BaseException:
+        run.update(status="failed")
+        raise
     finally:
         run.close()
-    return Reproduction(run.path, effects, comparison, left_out)
+    return Reproduction(run.path, analysis, comparison)
 
 
-@task(name="estimate-effects", cache_policy=NO_CACHE)
-def estimate_effects(cohort: Cohort) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """All populations that the cohort can form, and the reasons for those it cannot."""
-    parts: list[pd.DataFrame] = []
-    left_out: list[str] = []
+@task(name="analyse", cache_policy=NO_CACHE)
+def analyse(cohort: Cohort) -> Analysis:
+    """All tables of the paper, for all populations that the cohort can form; the reasons for what it cannot."""
+    tables: list[pd.DataFrame] = []
+    left_out = [f"Table 1, {name}: not recorded" for name in left_out_of_table1(cohort)]
     for population in POPULATIONS:
         try:
-            parts.append(univariable_effects(cohort, population))
+            tables.append(paper_effects(cohort, population))
+            left_out += [f"{population}, {name}: {reason}" for name, reason in left_out_covariates(cohort, population)]
         except CohortError as error:
             left_out.append(f"{population}: {error}")
-    if not parts:
+    if not tables:
         raise CohortError("; ".join(left_out))
-    return pd.concat(parts, ignore_index=True), tuple(left_out)
+    effects = pd.concat(tables, ignore_index=True)
+    numbers = text_facts(cohort, effects)
+    left_out += [f"{row['fact']}: {row['note']}" for _, row in numbers.iterrows() if row["note"]]
+    return Analysis(effects, describe_table1(cohort), numbers, selection_table(effects, published.effects()), tuple(left_out))
 
 
 @task(name="compare-with-print", cache_policy=NO_CACHE)
-def compare_with_print(effects: pd.DataFrame) -> pd.DataFrame:
-    """Tables 2 and 3 are about all patients."""
-    return compare(published.effects(), effects[effects["population"] == "overall"])
+def compare_with_print(analysis: Analysis) -> Comparison:
+    """Number by number, after an audit of print."""
+    found = audit(published.effects(), published.table1(), published.facts_as_printed())
+    effects = compare_effects(published.effects(), analysis.effects, found)
+    table1 = compare_table1(published.table1(), analysis.table1, found)
+    facts = compare_facts(published.facts_as_printed(), analysis.facts, found)
+    return Comparison(effects, table1, facts, found, summary(effects, table1, facts, analysis.selection))
+
+
+@task(name="draw", cache_policy=NO_CACHE)
+def draw(cohort: Cohort, analysis: Analysis, comparison: Comparison | None) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
+    """File stem -> title and PNG of every figure that the cohort allows, and the reasons for the others."""
+    figures: dict[str, tuple[str, bytes]] = {}
+    if comparison is not None:
+        figures["published_against_ours"] = ("Published effects against ours", png(comparison_figure(comparison.effects)))
+    for population, outcomes, title in REGRESSION_TABLES:
+        if (analysis.effects["population"] == population).any():
+            stem = f"forest_{population}_{outcomes[0]}_{outcomes[1]}"
+            figures[stem] = (title, png(forest_figure(analysis.effects, population, outcomes, title)))
+    patterns, reasons = _patterns(cohort)
+    curves, more = survival_figures(cohort)
+    figures |= patterns
+    for figure in curves:
+        figures[f"figure_{figure.name}"] = (f"{figure.source}. {figure.title}", png(survival_figure(figure)))
+    return figures, [*reasons, *more]
+
+
+def _patterns(cohort: Cohort) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
+    """Figure 1 (sites of relapse) and S5 (kinds of locoregional treatment)."""
+    figures: dict[str, tuple[str, bytes]] = {}
+    reasons: list[str] = []
+    for stem, source, column, title in (
+        ("figure_1_patterns", "Figure 1", "relapse_site", "Patterns of disease recurrence"),
+        ("figure_s5_treatments", "Supplementary Figure S5", "locoregional_kind", "First locoregional treatment after relapse"),
+    ):
+        absent = [name for name in ("relapse", column) if name not in cohort.frame]
+        if absent:
+            reasons.append(f"{source}: the cohort does not record {', '.join(absent)}")
+            continue
+        table = pattern_table(cohort, column)
+        if table["count"].sum():
+            drawn = png(pattern_figure(table, title, _pattern_p_values(cohort, column)))
+            figures[stem] = (f"{source}. {title}", drawn)
+    return figures, reasons
+
+
+def _pattern_p_values(cohort: Cohort, column: str) -> Mapping[str, float]:
+    patients = relapsed(cohort)
+    known = patients.frame[column].notna().to_numpy(dtype=bool)
+    found = {}
+    for months in (6, 12):
+        timing = early_relapse(patients, months)[known]
+        if 0 < timing.sum() < len(timing):
+            found[f"Cut-off {months} months"] = chi_squared_p(list(patients.frame[column][known]), list(timing))
+    return found
+
+
+@task(name="write-files", cache_policy=NO_CACHE)
+def write_files(
+    run: RunDirectory,
+    cohort: Cohort,
+    analysis: Analysis,
+    comparison: Comparison | None,
+    figures: Mapping[str, tuple[str, bytes]],
+    seconds: float,
+) -> tuple[Path, ...]:
+    """Tables, pictures and the page; aggregates only."""
+    tables = {
+        "all_effects.csv": analysis.effects,
+        "table1.csv": analysis.table1,
+        "facts.csv": analysis.facts,
+        "selection.csv": analysis.selection,
+    }
+    if comparison is not None:
+        tables |= {
+            "effects.csv": comparison.effects,
+            "table1.csv": comparison.table1,
+            "facts.csv": comparison.facts,
+            "audit.csv": comparison.audit,
+            "summary.csv": comparison.summary,
+        }
+    for name, table in tables.items():
+        write_atomically(run.path / name, table.to_csv(index=False))
+    pictures = run.path / "figures"
+    pictures.mkdir(exist_ok=True)
+    for stem, (_, drawn) in figures.items():
+        (pictures / f"{stem}.png").write_bytes(drawn)
+    page = ReproductionData(
+        cohort_title=cohort.title,
+        cohort_name=cohort.name,
+        evidence=cohort.evidence,
+        citation=cohort.citation,
+        digest=cohort.digest,
+        n_patients=len(cohort),
+        effects=analysis.effects,
+        table1=analysis.table1,
+        facts=analysis.facts,
+        selection=analysis.selection,
+        left_out=analysis.left_out,
+        provenance=provenance(run, seconds),
+        figures=figures,
+        summary=None if comparison is None else comparison.summary,
+        effects_compared=None if comparison is None else comparison.effects,
+        table1_compared=None if comparison is None else comparison.table1,
+        facts_compared=None if comparison is None else comparison.facts,
+        audit=None if comparison is None else comparison.audit,
+    )
+    write_atomically(run.path / REPORT, render_reproduction(page))
+    return (*(run.path / name for name in tables), pictures, run.path / REPORT)
+
+
+@task(name="log-to-mlflow", cache_policy=NO_CACHE)
+def log_reproduction(name: str, cohort: Cohort, comparison: Comparison | None, files: tuple[Path, ...]) -> None:
+    """One MLflow run: the shares reproduced, and the files."""
+    writer = MlflowWriter(tracking_uri(), workspace() / "mlruns" / "artifacts")
+    compared = None if comparison is None else comparison.effects
+    bar = None if comparison is None else comparison.summary
+    writer.log_reproduction(cohort, name, reproduction_items(cohort, compared, bar, files))
+
+
+@task(name="publish-bar", cache_policy=NO_CACHE)
+def publish_bar(comparison: Comparison, cohort: Cohort) -> None:
+    """The bar as a Prefect artifact: aggregates only."""
+    rows = [
+        {
+            "criterion": row["criterion"],
+            "reached": f"{row['got']} of {row['of']}",
+            "share": f"{row['share']:.0f} %",
+            "target": f"{row['target']:.0f} %",
+            "met": "yes" if row["met"] else "no",
+        }
+        for _, row in comparison.summary.iterrows()
+    ]
+    create_table_artifact(rows, key="reproduction", description=f"{cohort.caption}. How much of the paper is reproduced.")

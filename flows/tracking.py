@@ -87,6 +87,19 @@ class MlflowWriter:
         self._client.set_terminated(run_id, "FINISHED")
         self._logged.add(cell.name)
 
+    def log_reproduction(self, cohort: Cohort, run_name: str, items: Iterable[Item]) -> str:
+        """A run of its own, of the kind ``reproduction``; returns its id."""
+        experiment = self._find_experiment(cohort)
+        tags = {**cohort_tags(cohort), "kind": "reproduction", "mlflow.source.name": "crlm reproduce"}
+        run_id = str(self._client.create_run(experiment, run_name=run_name, tags=tags).info.run_id)
+        try:
+            self.write(run_id, items)
+        except BaseException:
+            self._client.set_terminated(run_id, "FAILED")
+            raise
+        self._client.set_terminated(run_id, "FINISHED")
+        return run_id
+
     def finish(self, items: Iterable[Item]) -> None:
         self.write(self._parent, [*items, Tags({"status": "completed"})])
         self._client.set_terminated(self._parent, "FINISHED")

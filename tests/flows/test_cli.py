@@ -118,14 +118,6 @@ def test_describe_prints_the_cohort() -> None:
     assert "All patients: 268 patients" in result.output
 
 
-def test_reconstruct_writes_the_cohort_that_ships(tmp_path: Path) -> None:
-    result = crlm("cohort", "reconstruct", "--out", tmp_path / "again.csv")
-
-    assert result.exit_code == 0
-    assert "no patient's data, no clinical evidence" in result.output
-    assert (tmp_path / "again.csv").read_bytes() == SHIPPED.read_bytes()
-
-
 # ---- serve
 
 
