@@ -81,11 +81,10 @@ def median_survival(outcome: Outcome) -> tuple[float, float, float]:
     times, survival, error = kaplan_meier_steps(outcome)
     # At survival 0 the error is infinite and R gives no band; NaN never crosses.
     band = np.where(survival > 0, error, np.nan)
-    longest = float(outcome.time_months.max())
     return (
-        _half_time(times, survival, longest),
-        _half_time(times, survival * np.exp(-_Z * band), longest),
-        _half_time(times, np.minimum(1.0, survival * np.exp(_Z * band)), longest),
+        _half_time(times, survival),
+        _half_time(times, survival * np.exp(-_Z * band)),
+        _half_time(times, np.minimum(1.0, survival * np.exp(_Z * band))),
     )
 
 
@@ -101,8 +100,8 @@ def kaplan_meier_steps(outcome: Outcome) -> tuple[FloatArray, FloatArray, FloatA
     return times, survival, error
 
 
-def _half_time(times: FloatArray, curve: FloatArray, longest: float) -> float:
-    """When a step curve falls to one half; the middle of the step where it stays exactly there, as R has it."""
+def _half_time(times: FloatArray, curve: FloatArray) -> float:
+    """When a step curve falls to one half; the middle of the step where it stays exactly there and then falls, as R has it."""
     reached = np.flatnonzero(curve <= 0.5 + _TOLERANCE)
     if not reached.size:
         return float("nan")
@@ -110,7 +109,7 @@ def _half_time(times: FloatArray, curve: FloatArray, longest: float) -> float:
     if abs(curve[reached[0]] - 0.5) > _TOLERANCE:
         return first
     below = np.flatnonzero(curve < 0.5 - _TOLERANCE)
-    end = float(times[below[0]]) if below.size else longest
+    end = float(times[below[0]]) if below.size else first
     return (first + end) / 2
 
 

@@ -33,6 +33,9 @@ EFFECT_COLUMNS = [
     "n_reference", "estimate", "ci_low", "ci_high", "p_value", "p_holm", "p_bh", "method", "ph_p_value", "note",
 ]  # fmt: skip
 
+#: Note of a covariate that the others of its regression determine: vanished lesions beside those at baseline and before surgery.
+ALIASED = "determined by the covariates before it, so it has no effect of its own"
+
 #: P at and below which the second stage speaks of an independent association (Moretto et al. 2024, Statistical analyses).
 INDEPENDENT_P = 0.05
 
@@ -147,8 +150,21 @@ def _effects(x: pd.DataFrame, outcome: Outcome, *, binary: bool) -> list[dict[st
     unusable = _unusable(values, cases, binary=binary)
     if unusable:
         return [{**row, "note": unusable} for row in rows]
-    numbers = _regression(x.columns, values, cases, binary=binary)
-    return [{**row, **number} for row, number in zip(rows, numbers, strict=True)]
+    free = _independent(values)
+    numbers = iter(_regression(x.columns[free], values[:, free], cases, binary=binary))
+    return [{**row, **(next(numbers) if kept else {"note": ALIASED})} for row, kept in zip(rows, free, strict=True)]
+
+
+def _independent(values: FloatArray) -> BoolArray:
+    """(p,) which columns to fit: not those that the columns before them, and the intercept, already give (``NA`` in R)."""
+    design = np.column_stack([np.ones(len(values)), (values - values.mean(axis=0)) / values.std(axis=0)])
+    kept = [0]
+    for j in range(1, design.shape[1]):
+        if np.linalg.matrix_rank(design[:, [*kept, j]], tol=1e-8 * np.sqrt(len(values))) > len(kept):
+            kept.append(j)
+    free = np.zeros(values.shape[1], dtype=np.bool_)
+    free[np.array(kept[1:], dtype=np.intp) - 1] = True
+    return free
 
 
 def _sizes(values: FloatArray) -> dict[str, object]:
@@ -178,7 +194,7 @@ def _regression(terms: pd.Index, values: FloatArray, cases: Outcome, *, binary: 
         coefficients, errors = fit.coefficients, fit.standard_errors
         ph = zph(pd.DataFrame(values, columns=terms), cases, fit)["p_value"].to_numpy()[:-1]
     scale = values.std(axis=0)
-    if (_empty_cell(values, cases) | is_separated(coefficients * scale, errors * scale)).any():
+    if (_empty_cell(values, cases, binary=binary) | is_separated(coefficients * scale, errors * scale)).any():
         firth = fit_firth_logistic(values, cases) if binary else fit_firth_cox(values, cases)
         note = "a level has no event, or nothing else: Firth's penalised likelihood"
         note += "" if firth.converged else ", which did not converge"
@@ -188,13 +204,13 @@ def _regression(terms: pd.Index, values: FloatArray, cases: Outcome, *, binary: 
     return [_numbers(b, b - _Z * se, b + _Z * se, p, h, "wald", "") for b, se, p, h in table]
 
 
-def _empty_cell(values: FloatArray, cases: Outcome) -> BoolArray:
-    """(p,) whether a 0/1 column has a level in which nobody, or everybody, had the event."""
+def _empty_cell(values: FloatArray, cases: Outcome, *, binary: bool) -> BoolArray:
+    """(p,) whether a 0/1 column has a level in which nobody had the event or, of a binary outcome, everybody."""
     found = np.zeros(values.shape[1], dtype=np.bool_)
     for j, column in enumerate(values.T):
         if np.isin(column, (0.0, 1.0)).all():
             events = [cases.event[column == level] for level in (0.0, 1.0)]
-            found[j] = any(not e.any() for e in events)
+            found[j] = any(not e.any() or (binary and e.all()) for e in events)
     return found
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
-from evaluation.effects import selected_terms
+from evaluation.effects import MULTIVARIABLE, row_name, selected_terms
 from evaluation.published_audit import ROW_KEY, findings_of
 from evaluation.tolerance import exact, half_unit, near
 
@@ -171,30 +170,42 @@ def verdict_word(verdict: str) -> str:
 
 
 def selection_table(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """The independent predictors of the second stage beside the paper's; for all patients also which terms entered."""
+    """The independent predictors of the second stage beside the paper's.
+
+    For all patients the paper also prints which terms entered: ``terms`` says how ours differ, and they must not for ``agree``.
+    """
     ours = selected_terms(effects).set_index(["population", "outcome"])
     rows = []
     for (population, outcome), wanted in PUBLISHED_SELECTION.items():
         known = (population, outcome) in ours.index
         got = {t for t in str(ours.loc[(population, outcome), "independent"]).split(", ") if t} if known else set()
-        agree = known and got == wanted
-        second = published[(published["outcome"] == outcome) & (published["analysis"] == "multivariable")]
-        if population == "overall":
-            mine = effects[(effects["population"] == population) & (effects["outcome"] == outcome)]
-            mine = mine[mine["analysis"] == "multivariable"]
-            names = ["variable", "form", "level"]
-            agree = agree and set(map(tuple, mine[names].to_numpy())) == set(map(tuple, second[names].to_numpy()))
+        terms = _terms_differ(effects, published, outcome) if population == "overall" else ""
         rows.append(
             {
                 "population": population,
                 "outcome": outcome,
                 "published": ", ".join(sorted(wanted)) or "none",
                 "ours": ", ".join(sorted(got)) or "none",
-                "terms_entered": len(mine) if population == "overall" else np.nan,
-                "agree": agree,
+                "terms": terms,
+                "agree": known and got == wanted and not terms,
             }
         )
     return pd.DataFrame(rows)
+
+
+def _terms_differ(effects: pd.DataFrame, published: pd.DataFrame, outcome: str) -> str:
+    """Which terms of the second stage in all patients only one side has; empty where they are the same."""
+    mine = effects[
+        (effects["population"] == "overall") & (effects["outcome"] == outcome) & (effects["analysis"] == MULTIVARIABLE)
+    ]
+    print_ = published[(published["outcome"] == outcome) & (published["analysis"] == MULTIVARIABLE)]
+    here, there = (set(map(row_name, table["variable"], table["level"])) for table in (mine, print_))
+    parts = [
+        f"{word} {', '.join(sorted(names))}"
+        for word, names in (("only here:", here - there), ("only in print:", there - here))
+        if names
+    ]
+    return "; ".join(parts)
 
 
 def summary(effects: pd.DataFrame, table1: pd.DataFrame, facts: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:

@@ -52,8 +52,7 @@ def reconstruct(
     """
     frame = draft(seed)
     later, order = (np.random.default_rng(s) for s in np.random.SeedSequence((seed, 1)).spawn(2))
-    seeds = tuple(int(s) for s in np.random.SeedSequence((seed, 2)).generate_state(chains) % 10_000_000)
-    fitted = fit_best(records_of(frame), _outcomes(frame), seeds, effort, progress)
+    fitted = fit_best(records_of(frame), _outcomes(frame), seed, chains, effort, progress)
     frame = write_records(fitted.records, frame)
     frame = frame.assign(**unfitted_columns(later, {str(name): frame[name].to_numpy() for name in frame}))
     # Shuffled, so that neither the row nor the id tells the outcome.

@@ -7,8 +7,9 @@ read off the patients themselves while they still move, among those that entered
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -37,9 +38,8 @@ from cohort.reconstruct.targets import OUTCOMES, OVERALL, PRIMARY_RESECTED, Regr
 
 BoolArray = npt.NDArray[np.bool_]
 
-HOT, COLD = 4.0, 0.02
-ROUNDS, STEPS_A_ROUND = 60, 240_000
-MULTIVARIABLE_WEIGHT, SUPPLEMENTARY_WEIGHT = 1.0, 1.5
+STEPS_A_ROUND = 240_000
+MULTIVARIABLE_WEIGHT, SUPPLEMENTARY_WEIGHT = 1.25, 1.5
 
 #: Table 1 prints their quartiles, which a change of values must keep.
 _WITH_QUARTILES = (
@@ -104,39 +104,79 @@ def _moves(records: IntArray) -> Moves:
     return moves_of(limits, np.array(anchors, dtype=np.int64), np.array(start, dtype=np.int64))
 
 
-def fit(records: IntArray, outcomes: Outcomes, seed: int, effort: float = 1.0, progress: Progress | None = None) -> Fitted:
-    """Anneal a copy of ``records`` (fields, patients); ``effort`` scales the number of steps."""
+@dataclass(frozen=True)
+class Cycle:
+    """One cooling: from ``hot`` to ``cold`` in ``rounds`` of ``STEPS_A_ROUND`` steps."""
+
+    hot: float
+    cold: float
+    rounds: int
+
+
+#: The best of the first cycle's chains is where all chains of the second begin, warm enough to leave a small hollow.
+CYCLES = (Cycle(3.0, 0.05, 36), Cycle(0.5, 0.015, 30))
+
+
+def fit(
+    records: IntArray, outcomes: Outcomes, cycle: Cycle, seed: int, effort: float = 1.0, progress: Progress | None = None
+) -> Fitted:
+    """Anneal a copy of ``records`` (fields, patients) once; ``effort`` scales the number of steps."""
     patients = patients_of(records)
     moves = _moves(records)
-    temperatures = np.geomspace(HOT, COLD, ROUNDS + 1)
+    temperatures = np.geomspace(cycle.hot, cycle.cold, cycle.rounds + 1)
     steps = max(1, round(STEPS_A_ROUND * effort))
     members: Members = {}
     state = _State.of([])
-    for number in range(ROUNDS):
+    for number in range(cycle.rounds):
         entered = _members(patients, outcomes)
         if entered != members:
             members = entered
             state = _State.of(_regressions(members))
         state.refresh(patients, outcomes)
         hot, cold = temperatures[number : number + 2]
-        anneal_predictors(seed * ROUNDS + number, steps, hot, cold, patients, outcomes, state.problem, state.estimates, moves)
+        anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, state.problem, state.estimates, moves)
         if progress is not None:
-            progress((number + 1) / ROUNDS, str(state.result(patients.records)))
+            progress((number + 1) / cycle.rounds, str(state.result(patients.records)))
     state.refresh(patients, outcomes)
     return state.result(patients.records)
 
 
 def fit_best(
-    records: IntArray, outcomes: Outcomes, seeds: tuple[int, ...], effort: float = 1.0, progress: Progress | None = None
+    records: IntArray, outcomes: Outcomes, seed: int, chains: int, effort: float = 1.0, progress: Progress | None = None
 ) -> Fitted:
-    """The best of several fits, each in a process of its own; the answer does not depend on how many cores there are."""
-    if len(seeds) == 1:
-        return fit(records, outcomes, seeds[0], effort, progress)
-    with ProcessPoolExecutor(len(seeds), mp_context=get_context("spawn")) as pool:
-        stop = partial(_stop_without, os.getpid())
-        waiting = [pool.submit(fit, records, outcomes, seed, effort, stop) for seed in seeds[1:]]
-        found = [fit(records, outcomes, seeds[0], effort, progress), *(future.result() for future in waiting)]
-    return min(found, key=lambda fitted: fitted.cost)
+    """All cycles with ``chains`` competing fits in each, every one in a process of its own.
+
+    The answer does not depend on how many cores there are.
+    """
+    total = sum(cycle.rounds for cycle in CYCLES)
+    done = 0
+    fitted: Fitted | None = None
+    with _pool(chains) as pool:
+        for cycle in CYCLES:
+
+            def told(share: float, text: str, done: int = done, rounds: int = cycle.rounds) -> None:
+                if progress is not None:
+                    progress((done + share * rounds) / total, text)
+
+            seeds = np.random.SeedSequence((seed, done)).generate_state(chains) % 1_000_000_000
+            start = records if fitted is None else fitted.records
+            stop = partial(_stop_without, os.getpid())
+            waiting = [pool.submit(fit, start, outcomes, cycle, int(s), effort, stop) for s in seeds[1:]] if pool else []
+            found = [fit(start, outcomes, cycle, int(seeds[0]), effort, told), *(future.result() for future in waiting)]
+            fitted = min(found, key=lambda one: one.cost)
+            done += cycle.rounds
+    assert fitted is not None  # noqa: S101 - there are cycles
+    return fitted
+
+
+@contextmanager
+def _pool(chains: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Processes for all chains but the first, which runs here."""
+    if chains == 1:
+        yield None
+        return
+    with ProcessPoolExecutor(chains - 1, mp_context=get_context("spawn")) as pool:
+        yield pool
 
 
 def _stop_without(parent: int, done: float, text: str) -> None:

@@ -33,6 +33,7 @@ N = N_PATIENTS
 #: lesion counts below 4, of which the first part lost none; from 4 down to below 4.
 FEW_NONE_VANISHED = {(1, 1): 24, (2, 2): 14, (3, 3): 10}
 FEW_SOME_VANISHED = {(2, 1): 36, (3, 1): 6, (3, 2): 44}
+_FEW_LOST = sum(FEW_SOME_VANISHED.values())
 MANY_TO_FEW = {(4, 3): 9, (4, 2): 4, (5, 3): 4, (5, 2): 2, (6, 3): 2, (7, 3): 1, (9, 2): 1}
 #: Lesions before surgery where 4 or more were left, none or some having vanished; and how many had vanished.
 MANY_NONE_VANISHED = {4: 13, 5: 7, 6: 6, 7: 4, 8: 3, 9: 2, 11: 1, 13: 1, 16: 1, 22: 1}
@@ -51,6 +52,14 @@ def _pairs(table: dict[tuple[int, int], int]) -> IntArray:
     return np.array(sorted(rows), dtype=np.int64)
 
 
+def _shares(wanted: FloatArray, total: int) -> IntArray:
+    """Whole numbers near ``wanted`` that add up to ``total``: the largest remainders are rounded up."""
+    whole = np.floor(wanted).astype(np.int64)
+    short = total - int(whole.sum())
+    whole[np.argsort(whole - wanted, kind="stable")[:short]] += 1
+    return whole
+
+
 def _lesions(rng: np.random.Generator, burden: FloatArray, response: BoolArray) -> tuple[IntArray, IntArray]:
     """Lesions at baseline and before surgery. Many before surgery implies many at baseline."""
     many = pick(stratum_counts("baseline_lesions")[">=4"], burden + 0.5 * rng.normal(size=N))
@@ -58,7 +67,7 @@ def _lesions(rng: np.random.Generator, burden: FloatArray, response: BoolArray) 
     fell = many & ~still_many
     # Below 4 after 4 or more: some vanished for certain. The others share the rest in proportion to their numbers.
     wanted = np.array(stratum_counts("vanished_lesions")["yes"]) - per_stratum(fell)
-    among_few = np.round(wanted * per_stratum(~many) / (np.array(per_stratum(~many)) + per_stratum(still_many))).astype(int)
+    among_few = _shares(wanted * per_stratum(~many) / (np.array(per_stratum(~many)) + per_stratum(still_many)), _FEW_LOST)
     leaning = rng.normal(size=N) + 0.8 * response
     lost_few = pick([int(k) for k in among_few], leaning, ~many)
     lost_many = pick([int(k) for k in wanted - among_few], leaning, still_many)

@@ -236,8 +236,9 @@ def anneal_outcomes(
             other_months = os_other[other]
             os_other[other] = round(other_months * math.exp(0.15 * np.random.randn()))
         fits = _allowed(dfs[i], after[i], died[i]) and _allowed(dfs[j], after[j], died[j])
-        if other >= 0 and not SHORTEST_FOLLOW_UP <= os_other[other] <= LONGEST_FOLLOW_UP:
-            fits = False
+        if other >= 0:
+            within = SHORTEST_FOLLOW_UP <= os_other[other] <= LONGEST_FOLLOW_UP
+            fits = within and not (dfs == os_other[other]).any()  # a time of DFS as well, and none is tied
         if fits:
             for k in (i, j):
                 site[k], treated[k] = label_site[label[k]], label_treated[label[k]]

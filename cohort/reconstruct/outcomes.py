@@ -102,7 +102,7 @@ def _event_times(rng: np.random.Generator, n_late: int) -> tuple[IntArray, IntAr
     jitter[ranks] = 0
     middle = np.interp(np.arange(STRATUM_SIZES[1]) + jitter, ranks, [knots[r] for r in ranks])
     late = _distinct(np.sort(12.05 + 13.0 * rng.exponential(1, n_late)), 100_000)
-    return early, np.round(middle * 100).astype(np.int64), late
+    return early, _distinct(middle, 1200), late
 
 
 def _distinct(months: FloatArray, below: int) -> IntArray:
@@ -147,6 +147,8 @@ def _draft(rng: np.random.Generator) -> tuple[OutcomeState, list[tuple[str, str]
     died = np.zeros(N, dtype=np.bool_)
     died[order[: N_DEATHS - N_DEATHS_WITHOUT_RELAPSE]] = True
     after = np.where(died, np.minimum(after, available), available).clip(50, 16000)
+    while (tied := ~relapse & ~died_first & np.isin(follow_up, dfs)).any():
+        follow_up[tied] += 1
     state = OutcomeState(
         dfs=dfs[relapse], stratum=STRATUM[relapse].astype(np.int64), after=after[relapse], died=died[relapse],
         label=label[relapse], os_other=np.where(died_first, dfs, follow_up)[~relapse], died_other=died_first[~relapse],

@@ -213,32 +213,34 @@ def _starts(sizes: Sequence[int]) -> IntArray:
 def term_cost(beta: float, error: float, printed: FloatArray, half: float, z_low: float, z_high: float) -> float:
     """How far a term is from print: 0 where every printed digit and the side of P agree.
 
-    A row that is not exact pays a step, so that many come out exact rather than all almost; beyond the printed digit the cost
-    grows like a logarithm, beyond the tolerance of a reproduction (0.02 or 3 %) like the distance.
+    A row that is not exact pays a step, one that is not near a larger one, so that many come out exact rather than all almost;
+    beyond the printed digit the cost grows like a logarithm, beyond the tolerance of a reproduction (0.02 or 3 %) like the
+    distance.
     """
     cost = 0.0
     if not math.isnan(printed[0]):
-        exact = True
+        exact, near = True, True
         for k in range(3):
             shift = 0.0 if k == 0 else (-_Z * error if k == 1 else _Z * error)
             off = abs(math.exp(min(beta + shift, 20.0)) - printed[k])
             digits = max(0.0, off / half - 0.9)
             cost += 0.35 * math.log1p(4.0 * digits)
             exact = exact and off < 0.985 * half
+            tolerance = max(0.02, 0.03 * printed[k])
+            near = near and off < 0.98 * tolerance
             # Far away it is the ratio that counts, or a wild bound would never come back.
-            near = math.log1p(max(0.02, 0.03 * printed[k]) / printed[k])
-            ratio = min(abs(beta + shift - math.log(printed[k])) / near, 60.0)
+            ratio = min(abs(beta + shift - math.log(printed[k])) / math.log1p(tolerance / printed[k]), 60.0)
             cost += 3.0 * max(0.0, ratio - 0.9)
-        cost += 0.0 if exact else 0.6
+        cost += (0.0 if exact else 0.6) + (0.0 if near else 1.5)
     z = beta / error
     if math.isnan(printed[0]) or printed[0] == 1.0:
         z = abs(z)
     elif printed[0] < 1.0:
         z = -z
     if z < z_low and z_low > 0.0:
-        cost += 1.0 + 25.0 * (z_low - z)
+        cost += 2.0 + 30.0 * (z_low - z)
     elif abs(z) > z_high:
-        cost += 1.0 + 25.0 * (abs(z) - z_high)
+        cost += 2.0 + 30.0 * (abs(z) - z_high)
     return cost
 
 

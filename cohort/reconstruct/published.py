@@ -54,6 +54,7 @@ class Effect:
     estimate: Printed
     ci_low: Printed
     ci_high: Printed
+    p_value: Printed
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -126,6 +127,7 @@ def categorical_odds_ratios() -> tuple[Effect, ...]:
             Printed(str(r.estimate)),
             Printed(str(r.ci_low)),
             Printed(str(r.ci_high)),
+            Printed(str(r.p_value)),
         )
         for r in wanted.itertuples()
     )

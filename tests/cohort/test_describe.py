@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from cohort.describe import CohortDescription, PopulationDescription, describe, 
 from cohort.dictionary import KnownAt, Variable
 from cohort.simulate import simulate_cohort
 from cohort.types import Cohort, Outcome
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+MEDIANS = pd.read_csv(REFERENCE / "paper_medians.csv")
 
 
 def _cohort(**columns: Any) -> Cohort:
@@ -166,3 +170,12 @@ def test_a_cohorts_own_variables_stand_among_those_known_at_their_time() -> None
 
     assert order == sorted(order)
     assert "albumin" in set(table["variable"])
+
+
+@pytest.mark.parametrize("row", [r for _, r in MEDIANS.iterrows()], ids=lambda r: f"{r['data']}-{r['group']}-{r['level']}")
+def test_medians_and_their_intervals_are_those_that_r_prints(row: pd.Series) -> None:
+    data = pd.read_csv(REFERENCE / f"data_{row['data']}.csv")
+    members = data if row["group"] == "all" else data[data[row["group"]] == row["level"]]
+    outcome = Outcome(members["time"].to_numpy(dtype=float), members["event"].to_numpy(dtype=int) == 1)
+    assert len(outcome) == row["n"]
+    assert median_survival(outcome) == pytest.approx((row["median"], row["low"], row["high"]), nan_ok=True)

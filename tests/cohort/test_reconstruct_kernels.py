@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cohort.describe import median_survival
 from cohort.load import load_cohort
-from cohort.reconstruct import outcome_fit, predictor_fit, targets
+from cohort.reconstruct import fit, outcome_fit, predictor_fit, targets
 from cohort.reconstruct.covariates import (
     COLUMN,
     COVARIATES,
@@ -66,10 +68,10 @@ def test_cox_steps_lead_to_the_projects_own_cox_regression(frame: pd.DataFrame, 
     event = frame[f"{source}_event"].to_numpy(dtype=bool)
     columns = [COLUMN[name] for name in names]
     known = np.isfinite(x[columns]).all(axis=0)
-    fit = fit_cox(x[columns][:, known].T, Outcome(months[known], event[known]))
+    ours = fit_cox(x[columns][:, known].T, Outcome(months[known], event[known]))
     beta, error = steps(cox_step, x, columns, np.argsort(-months), event, 0)
-    assert beta == pytest.approx(fit.coefficients, abs=1e-8)
-    assert error == pytest.approx(fit.standard_errors, rel=1e-6)
+    assert beta == pytest.approx(ours.coefficients, abs=1e-8)
+    assert error == pytest.approx(ours.standard_errors, rel=1e-6)
 
 
 @pytest.mark.parametrize("names", [[("baseline_segments", "")], [("primary_resected", "yes"), ("baseline_lobes", "unilobar")]])
@@ -181,11 +183,11 @@ def test_the_kernels_log_rank_is_the_projects(after_relapse: tuple) -> None:
 
 def test_the_kernels_hazard_ratio_is_coxs(after_relapse: tuple) -> None:
     months, died, early = after_relapse
-    fit = fit_cox(early.astype(float)[:, None], Outcome(months / 100, died))
+    ours = fit_cox(early.astype(float)[:, None], Outcome(months / 100, died))
     out = np.zeros(3)
     outcome_fit._log_hazard_ratio(np.argsort(months)[::-1], died, early.astype(np.int64), 0.0, out)
-    assert np.log(out[0]) == pytest.approx(fit.coefficients[0], abs=1e-6)
-    assert np.log(out[2] / out[1]) / (2 * 1.959964) == pytest.approx(fit.standard_errors[0], rel=1e-5)
+    assert np.log(out[0]) == pytest.approx(ours.coefficients[0], abs=1e-6)
+    assert np.log(out[2] / out[1]) / (2 * 1.959964) == pytest.approx(ours.standard_errors[0], rel=1e-5)
 
 
 def test_the_kernels_medians_are_those_of_r(frame: pd.DataFrame) -> None:
@@ -194,6 +196,15 @@ def test_the_kernels_medians_are_those_of_r(frame: pd.DataFrame) -> None:
     out = np.zeros(3)
     outcome_fit._medians(months, died, np.argsort(months), out)
     assert out == pytest.approx(median_survival(Outcome(months / 100, died)))
+
+
+# Processes
+
+
+def test_a_chain_goes_on_while_its_parent_lives_and_ends_without_it() -> None:
+    fit._stop_without(os.getppid(), 0.5, "")
+    with pytest.raises(SystemExit):
+        fit._stop_without(os.getppid() + 1, 0.5, "")
 
 
 # Targets

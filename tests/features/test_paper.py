@@ -9,10 +9,11 @@ import pytest
 
 from cohort.dictionary import DICTIONARY
 from cohort.load import load_cohort
+from cohort.reconstruct import published
 from cohort.types import Cohort
 from features.encode import MISSING, PredictorEncoder
 from features.feature_set import build_predictors
-from features.paper import PAPER, PAPER_FEATURES
+from features.paper import PAPER, PAPER_FEATURES, PrintedCovariate, printed_covariate
 
 NAN = float("nan")
 
@@ -114,3 +115,52 @@ def test_any_mri_is_known_once_one_was_done_or_both_were_not(before: str | None,
 
 def test_the_paper_takes_no_logarithm() -> None:
     assert build_predictors(reconstructed(), "overall", PAPER).skewed == frozenset()
+
+
+def test_every_row_of_the_papers_tables_is_a_covariate_and_every_covariate_a_row() -> None:
+    rows = published.effects()[["variable", "form", "level", "reference"]].drop_duplicates()
+    printed = {PrintedCovariate(*row) for row in rows.itertuples(index=False, name=None)}
+
+    assert {printed_covariate(term) for term in covariates("overall")} == printed
+    assert len(printed) == 37
+
+
+@pytest.mark.parametrize("population", ["overall", "primary_resected"])
+def test_no_two_covariates_stand_in_one_row(population: str) -> None:
+    names = covariates(population)
+
+    assert len({printed_covariate(term) for term in names}) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("term", "form", "level", "reference"),
+    [
+        ("age>=65", "categorical", ">=65 years", "<65 years"),
+        ("ecog_ps>=1", "categorical", "1-2", "0"),
+        ("baseline_cea", "continuous", "", ""),
+        ("baseline_cea>=10", "categorical", ">=10", "<10"),
+        ("vanished_lesions", "continuous", "", ""),
+        ("vanished_lesions>=1", "categorical", "yes", "no"),
+        ("mri_any", "categorical", "yes", "no"),
+        ("chemotherapy_duration>=3.7", "categorical", ">=3.7 months", "<3.7 months"),
+        ("ras_braf=braf_mutated", "categorical", "braf_mutated", "wild_type"),
+        ("pn_stage=n1_2", "categorical", "n1_2", "n0"),
+    ],
+)
+def test_a_cut_has_two_sides_a_level_its_reference_and_a_continuous_form_neither(
+    term: str, form: str, level: str, reference: str
+) -> None:
+    printed = printed_covariate(term)
+
+    assert (printed.form, printed.level, printed.reference) == (form, level, reference)
+    assert term.startswith(printed.variable)
+    assert printed.variable == "mri_any" or printed.variable in DICTIONARY
+
+
+def test_the_reference_is_the_level_that_the_encoder_drops() -> None:
+    for term in covariates("overall"):
+        printed = printed_covariate(term)
+        if term.endswith(f"={printed.level}") and printed.level:
+            levels = set(DICTIONARY[printed.variable].levels)
+            encoded = {name.partition("=")[2] for name in covariates("overall") if name.startswith(f"{printed.variable}=")}
+            assert levels - encoded == {printed.reference}, term

@@ -1,4 +1,4 @@
-"""The paper's two stages: entry at P <= 0.10, whole factors, complete cases, and what happens when nothing or too much enters."""
+"""The paper's two stages: entry at P <= 0.10 as printed, whole factors, complete cases, and when nothing or too much enters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from models.kaplan_meier import kaplan_meier
 from models.paper_cox import PaperCox
 from models.paper_logistic import PaperLogistic
 from models.risk_model import RiskModel
-from models.two_stage import ENTRY_P, complete, factors, screen, selection_note, wald_p
+from models.two_stage import ENTRY_P, complete, enters, factors, screen, selection_note, wald_p
 
 TWELVE, DFS = ENDPOINTS["relapse_12m"], ENDPOINTS["dfs"]
 BOTH = pytest.mark.parametrize("model", [PaperLogistic(), PaperCox()], ids=["logistic", "cox"])
@@ -42,14 +42,28 @@ def _events(n: int) -> Outcome:
     return Outcome(np.arange(1.0, n + 1), np.ones(n, dtype=bool))
 
 
-def test_entry_is_at_p_0_10_itself_and_not_above() -> None:
-    frame, fit = _fit_with_p({"below": 0.0999, "above": 0.1001})
-    assert screen(frame, _events(30), fit) == ["below"]
+def test_entry_is_at_p_0_10_read_at_two_decimals() -> None:
+    frame, fit = _fit_with_p({"below": 0.0999, "rounds down": 0.1049, "rounds up": 0.1051})
 
-    exactly = float(wald_p(*fit(frame[["below"]].to_numpy(), _events(30)))[0])
-    assert screen(frame, _events(30), fit, entry_p=exactly) == ["below"]
-    assert screen(frame, _events(30), fit, entry_p=np.nextafter(exactly, 0)) == []
+    assert screen(frame, _events(30), fit) == ["below", "rounds down"]
     assert ENTRY_P == 0.10
+
+
+@pytest.mark.parametrize(("p", "entered"), [(0.0, True), (0.10, True), (0.1049, True), (0.1051, False), (1.0, False)])
+def test_a_p_value_enters_as_it_would_be_printed(p: float, entered: bool) -> None:
+    assert enters(np.array([p])) is entered
+
+
+def test_the_smallest_p_of_a_factor_decides_and_no_p_at_all_does_not_enter() -> None:
+    assert enters(np.array([0.9, 0.104]))
+    assert not enters(np.array([0.9, 0.11]))
+    assert not enters(np.array([]))
+
+
+def test_another_limit_of_entry_is_read_at_two_decimals_too() -> None:
+    assert enters(np.array([0.0549]), entry_p=0.05)
+    assert not enters(np.array([0.0551]), entry_p=0.05)
+    assert not enters(np.array([0.10]), entry_p=0.05)
 
 
 def test_a_factor_enters_with_all_its_levels_when_one_reaches_p() -> None:
