@@ -110,9 +110,9 @@ def _follow_up(cohort: Cohort) -> Number:
 # ---- after relapse
 
 
-def relapsed(cohort: Cohort) -> Cohort:
-    """The patients with a relapse; raises ``ValueError`` where there are none."""
-    rows = _is(cohort, "relapse", "yes")
+def relapsed(cohort: Cohort, *known: str) -> Cohort:
+    """The patients with a relapse in whom the variables ``known`` are; raises ``ValueError`` where there are none."""
+    rows = _is(cohort, "relapse", "yes") & cohort.frame[list(known)].notna().all(axis=1).to_numpy(dtype=np.bool_)
     if not rows.any():
         raise ValueError("nobody relapsed")
     return Cohort(
@@ -140,7 +140,7 @@ def chi_squared_p(first: Sequence[object], second: Sequence[object]) -> float:
 
 
 def _site_by_timing(months: float, cohort: Cohort) -> Number:
-    patients = relapsed(cohort)
+    patients = relapsed(cohort, "relapse_site")
     return Number(p_value=chi_squared_p(list(patients.frame["relapse_site"]), list(early_relapse(patients, months))))
 
 
@@ -152,7 +152,7 @@ def _survival_by_timing(months: float, site: str | None, cohort: Cohort) -> Numb
 
 
 def _survival_by_site(cohort: Cohort) -> Number:
-    patients = relapsed(cohort)
+    patients = relapsed(cohort, "relapse_site")
     return Number(p_value=log_rank(survival_after_relapse(patients), list(patients.frame["relapse_site"])).p_value)
 
 
@@ -162,9 +162,10 @@ def _median_after_early(cohort: Cohort) -> Number:
 
 
 def _treated_share(months: float, early: bool, cohort: Cohort) -> Number:
-    patients = relapsed(cohort)
+    patients = relapsed(cohort, "locoregional_treatment")
     treated, timing = _is(patients, "locoregional_treatment", "yes"), early_relapse(patients, months)
-    return Number(100 * float(treated[timing == early].mean()), p_value=chi_squared_p(list(treated), list(timing)))
+    p_value = chi_squared_p(list(treated), list(timing))  # first: it refuses an empty group
+    return Number(100 * float(treated[timing == early].mean()), p_value=p_value)
 
 
 def _kind_share(kind: str, early: bool, cohort: Cohort) -> Number:
@@ -172,12 +173,16 @@ def _kind_share(kind: str, early: bool, cohort: Cohort) -> Number:
     patients = relapsed(cohort)
     treated = _is(patients, "locoregional_treatment", "yes")
     of_kind, timing = _is(patients, "locoregional_kind", kind)[treated], early_relapse(patients, 6)[treated]
-    return Number(100 * float(of_kind[timing == early].mean()), p_value=chi_squared_p(list(of_kind), list(timing)))
+    p_value = chi_squared_p(list(of_kind), list(timing))  # first: it refuses an empty group
+    return Number(100 * float(of_kind[timing == early].mean()), p_value=p_value)
 
 
 def _hazard_ratio_of_treatment(cohort: Cohort) -> Number:
-    patients = relapsed(cohort)
-    fit = fit_cox(_is(patients, "locoregional_treatment", "yes").astype(np.float64)[:, None], survival_after_relapse(patients))
+    patients = relapsed(cohort, "locoregional_treatment")
+    treated = _is(patients, "locoregional_treatment", "yes")
+    if treated.all() or not treated.any():
+        raise ValueError("only one group, nothing to compare")
+    fit = fit_cox(treated.astype(np.float64)[:, None], survival_after_relapse(patients))
     b, error = float(fit.coefficients[0]), float(fit.standard_errors[0])
     ratio, low, high = np.exp([b, b - _Z * error, b + _Z * error])
     return Number(float(ratio), float(low), float(high), float(2 * stats.norm.sf(abs(b / error))))

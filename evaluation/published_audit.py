@@ -208,7 +208,7 @@ def _typical_events(rows: pd.DataFrame) -> float:
     """Events as the median row implies, from the share of its groups."""
     found = []
     for _, row in rows.iterrows():
-        error = (math.log(float(row["ci_high"])) - math.log(float(row["ci_low"]))) / (2 * _Z)
+        error = max((math.log(float(row["ci_high"])) - math.log(float(row["ci_low"]))) / (2 * _Z), 1e-6)
         share = int(row["n_level"]) / (int(row["n_level"]) + int(row["n_reference"]))
         found.append(N_PATIENTS / (int(row["n_level"]) + int(row["n_reference"])) / (share * (1 - share) * error**2))
     return float(np.median(found))

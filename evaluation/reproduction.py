@@ -8,7 +8,7 @@ An effect is *reproduced* when the estimate and both bounds lie within 0.02 or 3
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -86,37 +86,56 @@ def compare_table1(published: pd.DataFrame, ours: pd.DataFrame, audit: pd.DataFr
     """
     renamed = ours.rename(columns={c: f"ours_{c}" for c in ("baseline", "pre_surgery", "p_value")}).drop(columns="test")
     merged = published.merge(renamed, on=["variable", "statistic"], how="left", validate="one_to_one")
-    reasons = _table1_reasons(audit)
-    merged["verdict"] = [_table1_verdict(row, reasons) for _, row in merged.iterrows()]
+    findings = _table1_findings(audit)
+    merged["verdict"] = [_table1_verdict(row, findings) for _, row in merged.iterrows()]
     return merged
 
 
-def _table1_reasons(audit: pd.DataFrame) -> Mapping[str, str]:
-    """ "variable (when)" or a column's name -> what the audit says of Table 1."""
+@dataclass(frozen=True)
+class _Table1Finding:
+    """What the audit says of a variable at a time: of its counts, or of one statistic."""
+
+    variable: str
+    when: str
+    statistic: str  # "count" or a quantile
+    text: str
+
+    @classmethod
+    def read(cls, text: str) -> _Table1Finding:
+        """From the audit's sentence: "cea (baseline): median 17, but ..." or "presurgery_lobes unilobar: 131 patients ..."."""
+        head, _, rest = text.partition(": ")
+        name, _, place = head.partition(" ")
+        if place in ("(baseline)", "(pre_surgery)"):
+            statistic = "count" if rest.startswith("the counts") else rest.partition(" ")[0]
+            return cls(name, place.strip("()"), statistic, text)
+        when = "pre_surgery" if name.startswith("presurgery_") else "baseline"
+        return cls(name.removeprefix("presurgery_").removeprefix("baseline_"), when, "count", text)
+
+    def is_about(self, variable: str, when: str, statistic: str) -> bool:
+        return (self.variable, self.when, self.statistic) == (variable, when, statistic.partition(":")[0])
+
+
+def _table1_findings(audit: pd.DataFrame) -> list[_Table1Finding]:
     rows = audit[audit["table"].str.startswith("Table 1") & (audit["severity"] == "contradiction")]
-    return {str(text).partition(":")[0]: str(text) for text in rows["finding"]}
+    return [_Table1Finding.read(str(text)) for text in rows["finding"]]
 
 
-def _table1_verdict(row: pd.Series, reasons: Mapping[str, str]) -> str:
+def _table1_verdict(row: pd.Series, findings: list[_Table1Finding]) -> str:
     cells = [(when, str(row[when]), row[f"ours_{when}"]) for when in ("baseline", "pre_surgery") if row[when]]
     wrong = []
     for when, text, value in cells:
         if pd.isna(value):
             return f"{NOT_COMPUTED} (the cohort does not record it)"
         if not exact(text, float(value)):
-            wrong.append((when, text, value))
-    p_text = str(row["p_value"])
-    p_fits = not p_text or (
-        same_side(p_text, row["ours_p_value"]) and (p_text[0] != "<" or row["ours_p_value"] < float(p_text[1:]))
-    )
+            wrong.append(when)
+    p_text, p_value = str(row["p_value"]), row["ours_p_value"]
+    p_fits = not p_text or (same_side(p_text, p_value) and (p_text[0] != "<" or p_value < float(p_text[1:])))
     if not wrong and p_fits:
         return REPRODUCED
-    for when, _, _ in wrong:
-        column = ("presurgery_" if when == "pre_surgery" else "baseline_") + str(row["variable"])
-        for name, reason in reasons.items():
-            about_count = name.startswith(column) and str(row["statistic"]).startswith("count:")
-            if about_count or (name == f"{row['variable']} ({when})" and reason.split(": ")[1].startswith(str(row["statistic"]))):
-                return f"{MISPRINT} ({reason})"
+    for when in wrong:
+        for finding in findings:
+            if finding.is_about(str(row["variable"]), when, str(row["statistic"])):
+                return f"{MISPRINT} ({finding.text})"
     return DIFFERS
 
 
@@ -143,15 +162,19 @@ def _fact_verdict(row: pd.Series, contradiction: str) -> str:
         if not text:
             continue
         if math.isnan(value):
-            return f"{NOT_COMPUTED} ({row['note'] or 'no value'})"
+            return f"{NOT_COMPUTED} ({_reason(row['note'])})"
         fits.append(_same_fact(str(row["fact"]), text, value))
     p_text = str(row["p_value"])
     if p_text:
         p_value = float(row["ours_p_value"])
         if math.isnan(p_value):
-            return f"{NOT_COMPUTED} ({row['note'] or 'no P'})"
+            return f"{NOT_COMPUTED} ({_reason(row['note'])})"
         fits.append(p_value < float(p_text[1:]) if p_text[0] == "<" else same_side(p_text, p_value))
     return REPRODUCED if all(fits) else DIFFERS
+
+
+def _reason(note: object) -> str:
+    return note if isinstance(note, str) and note else "no value"
 
 
 def _same_fact(name: str, text: str, value: float) -> bool:

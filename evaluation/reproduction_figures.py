@@ -12,10 +12,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.effects import MULTIVARIABLE, UNIVARIATE, row_name
+from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE, row_name
 from evaluation.figures import endpoint_label, population_label
 from evaluation.reproduction import verdict_word
 from evaluation.survival_curves import SurvivalFigure, SurvivalPanel
+from models.two_stage import enters
 
 _INK, _GREY, _LIGHT, _BLUE, _ORANGE, _SKY = "#1a1a1a", "#767676", "#d9d9d9", "#0072b2", "#d55e00", "#86bfe0"
 _GROUP_STYLES = (("#0072b2", "-"), ("#d55e00", "--"), ("#1a1a1a", ":"))
@@ -69,6 +70,13 @@ def p_text(p: float) -> str:
     return f"{p:.4f}" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
+def stands_out(p_value: float, analysis: str) -> bool:
+    """Whether P is printed bold: alone when it would enter the second stage, there when it is independent."""
+    if not math.isfinite(p_value):
+        return False
+    return enters(np.array([p_value])) if analysis == UNIVARIATE else p_value <= INDEPENDENT_P
+
+
 def forest_figure(effects: pd.DataFrame, population: str, outcomes: tuple[str, str], title: str) -> Figure:
     """Tables 2 and 3 as a picture: every covariate alone (squares) and in the second stage (circles), two outcomes side by
     side.
@@ -109,7 +117,7 @@ def forest_figure(effects: pd.DataFrame, population: str, outcomes: tuple[str, s
                 for _, row in rows[rows["analysis"] == analysis].iterrows():
                     _interval(axes, y + shift, (row["estimate"], row["ci_low"], row["ci_high"]), colour, filled=filled)
                     column = 1.03 if filled else 1.34
-                    weight = "bold" if row["p_value"] <= (0.10 if filled else 0.05) else "normal"
+                    weight = "bold" if stands_out(row["p_value"], analysis) else "normal"
                     axes.text(
                         column, y, p_text(row["p_value"]), transform=axes.get_yaxis_transform(), fontsize=7, va="center",
                         color=colour, fontweight=weight,

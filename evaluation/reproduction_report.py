@@ -15,7 +15,7 @@ from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE, row_nam
 from evaluation.figures import endpoint_label, population_label
 from evaluation.report import image, template
 from evaluation.reproduction import verdict_word
-from evaluation.reproduction_figures import p_text
+from evaluation.reproduction_figures import p_text, stands_out
 from models.two_stage import ENTRY_P
 
 METHODS = (
@@ -165,7 +165,7 @@ def _cell(row: pd.Series) -> dict[str, object]:
         "ratio": interval_text(row),
         "p": p_text(row["p_value"]),
         "adjusted": f"{p_text(row['p_holm'])} / {p_text(row['p_bh'])}" if pd.notna(row["p_value"]) else "",
-        "strong": bool(row["p_value"] <= (ENTRY_P if row["analysis"] == UNIVARIATE else INDEPENDENT_P)),
+        "strong": stands_out(row["p_value"], str(row["analysis"])),
         "marks": ", ".join(marks),
         "note": row["note"],
     }

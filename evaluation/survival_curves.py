@@ -57,10 +57,9 @@ def survival_panel(title: str, outcome: Outcome, group: Sequence[str] | None = N
 
 def _curve(name: str, outcome: Outcome) -> pd.DataFrame:
     times, survival, error = kaplan_meier_steps(outcome)
-    end = float(outcome.time_months.max())
-    months = np.concatenate([[0.0], times, [end]])
-    s = np.concatenate([[1.0], survival, survival[-1:] if len(survival) else [1.0]])
-    e = np.concatenate([[0.0], error, error[-1:] if len(error) else [0.0]])
+    months = np.unique(np.append(outcome.time_months, 0.0))  # also those of censoring, which lower the numbers at risk
+    step = np.searchsorted(times, months, side="right")
+    s, e = np.append(1.0, survival)[step], np.append(0.0, error)[step]
     band = np.where(np.isfinite(e), e, np.nan)
     at_risk = len(outcome) - np.searchsorted(np.sort(outcome.time_months), months, side="left")
     return pd.DataFrame(
@@ -97,7 +96,7 @@ def survival_figures(cohort: Cohort) -> tuple[list[SurvivalFigure], list[str]]:
         if absent:
             left_out.append(f"Figure {name.partition('_')[0].upper()}: the cohort does not record {', '.join(absent)}")
         elif (cohort.frame["relapse"] == "yes").any():
-            found.append(_BUILDERS[name](relapsed(cohort)))
+            found.append(_BUILDERS[name](relapsed(cohort, *columns)))
     return found, left_out
 
 

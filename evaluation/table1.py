@@ -79,7 +79,7 @@ def lines_of(cohort: Cohort) -> Iterator[Line]:
         if baseline or later:
             yield Line(line.name, baseline, later, line.cut, line.labels)
     for variable in cohort.variables.values():
-        shown = variable.kind in ("continuous", "count", "categorical") and variable.known_at <= KnownAt.POST_SURGERY
+        shown = variable.kind in ("continuous", "count", "categorical") and variable.known_at <= KnownAt.PRE_SURGERY
         if shown and variable.name in recorded - printed:
             early = variable.known_at is KnownAt.BASELINE
             yield Line(variable.name, *((variable.name, None) if early else (None, variable.name)))
