@@ -196,12 +196,14 @@ def selection_table(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
     """The independent predictors of the second stage beside the paper's.
 
     For all patients the paper also prints which terms entered: ``terms`` says how ours differ, and they must not for ``agree``.
+    Populations that the effects do not hold have no rows.
     """
     ours = selected_terms(effects).set_index(["population", "outcome"])
     rows = []
     for (population, outcome), wanted in PUBLISHED_SELECTION.items():
-        known = (population, outcome) in ours.index
-        got = {t for t in str(ours.loc[(population, outcome), "independent"]).split(", ") if t} if known else set()
+        if (population, outcome) not in ours.index:
+            continue  # the cohort cannot form this population
+        got = {t for t in str(ours.loc[(population, outcome), "independent"]).split(", ") if t}
         terms = _terms_differ(effects, published, outcome) if population == "overall" else ""
         rows.append(
             {
@@ -210,10 +212,10 @@ def selection_table(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFr
                 "published": ", ".join(sorted(wanted)) or "none",
                 "ours": ", ".join(sorted(got)) or "none",
                 "terms": terms,
-                "agree": known and got == wanted and not terms,
+                "agree": got == wanted and not terms,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["population", "outcome", "published", "ours", "terms", "agree"])
 
 
 def _terms_differ(effects: pd.DataFrame, published: pd.DataFrame, outcome: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from flows.reproduce import Reproduction
 
 _FAILURES_SHOWN = 3
-_REASONS_SHOWN = 6
+_REASONS_SHOWN = 12
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
 

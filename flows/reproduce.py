@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,19 +105,28 @@ def reproduce(cohort: str = DEFAULT_COHORT, data: str | None = None) -> Reproduc
 def analyse(cohort: Cohort) -> Analysis:
     """All tables of the paper, for all populations that the cohort can form; the reasons for what it cannot."""
     tables: list[pd.DataFrame] = []
-    left_out = [f"Table 1, {name}: not recorded" for name in left_out_of_table1(cohort)]
+    left_out = _grouped("Table 1", ((name, "not recorded") for name in left_out_of_table1(cohort)))
     for population in POPULATIONS:
         try:
             tables.append(paper_effects(cohort, population))
-            left_out += [f"{population}, {name}: {reason}" for name, reason in left_out_covariates(cohort, population)]
+            left_out += _grouped(f"Covariates ({population})", left_out_covariates(cohort, population))
         except CohortError as error:
-            left_out.append(f"{population}: {error}")
+            left_out.append(f"Population {population}: {error}")
     if not tables:
         raise CohortError("; ".join(left_out))
     effects = pd.concat(tables, ignore_index=True)
     numbers = text_facts(cohort, effects)
-    left_out += [f"{row['fact']}: {row['note']}" for _, row in numbers.iterrows() if row["note"]]
+    left_out += _grouped("Numbers of the text", ((row["fact"], row["note"]) for _, row in numbers.iterrows() if row["note"]))
     return Analysis(effects, describe_table1(cohort), numbers, selection_table(effects, published.effects()), tuple(left_out))
+
+
+def _grouped(what: str, reasons: Iterable[tuple[str, str]]) -> list[str]:
+    """One line a reason, with all that it concerns; that something is not recorded is one reason."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons:
+        absent = reason.startswith("the cohort does not record")
+        names.setdefault("needs what the cohort does not record" if absent else reason, []).append(name)
+    return [f"{what}: {', '.join(concerned)}: {reason}" for reason, concerned in names.items()]
 
 
 @task(name="compare-with-print", cache_policy=NO_CACHE)

@@ -343,8 +343,14 @@ def test_where_the_primary_was_resected_only_the_independent_predictors_are_prin
 def test_a_stage_that_found_nothing_is_none_in_words() -> None:
     table = _selection({"ecog_ps": 0.2}, ["ecog_ps"])
 
-    assert len(table) == len(PUBLISHED_SELECTION)
     assert table.loc[("overall", "os"), "ours"] == "none"
+
+
+def test_what_was_not_analysed_has_no_row() -> None:
+    table = _selection({"ecog_ps": 0.2}, ["ecog_ps"])
+
+    assert set(table.index) < set(PUBLISHED_SELECTION)
+    assert ("overall", "dfs") not in table.index
 
 
 # ---- the bar

@@ -116,8 +116,9 @@ def test_another_cohort_gets_the_analysis_without_a_comparison_and_says_what_it_
     assert (age["n_used"], age["n_events"]) == (197, 22)
     assert set(effects["population"]) == {"overall"}
     said = "\n".join(result.analysis.left_out)
-    assert "ecog_ps" in said
-    assert "primary_resected" in said
+    assert "Table 1: ecog_ps" in said
+    assert "Population primary_resected: the population primary_resected needs" in said
+    assert set(result.analysis.selection["population"]) == {"overall"}
     assert "Figure 1: the cohort does not record relapse_site" in said
     page = (result.folder / "reproduction.html").read_text(encoding="utf-8")
     assert "How much is reproduced" not in page
