@@ -203,7 +203,8 @@ def _survival_axes(axes: Axes, panel: SurvivalPanel) -> None:
     _plain(axes)
     end = min(120.0, 12 * math.ceil(panel.curves["time_months"].max() / 12))
     ticks = np.arange(0, end + 1, 24 if end > 48 else 12)
-    axes.set(xlim=(0, end), ylim=(0, 1.02), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1))
+    headroom = 1.04 + 0.09 * len(panel.medians)  # for the legend: a curve may stay high
+    axes.set(xlim=(0, end), ylim=(0, headroom), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1))
     p = f"   log-rank P {p_text(panel.p_value)}" if math.isfinite(panel.p_value) else ""
     axes.set_title(panel.title[:1].upper() + panel.title[1:] + p, fontsize=9, loc="left", color=_INK)
     axes.set_xlabel("Months", fontsize=8, labelpad=1)
@@ -223,7 +224,14 @@ def _survival_axes(axes: Axes, panel: SurvivalPanel) -> None:
         y = -0.27 - 0.075 * place
         at_risk = np.append(curve["n_at_risk"].to_numpy(), 0)
         axes.text(
-            -0.02, y, str(group["group"])[:10], transform=axes.transAxes, fontsize=6.8, color=colour, ha="right", va="center"
+            -0.02,
+            y,
+            str(group["group"]).split()[0],
+            transform=axes.transAxes,
+            fontsize=6.8,
+            color=colour,
+            ha="right",
+            va="center",
         )
         for tick in ticks:
             number = at_risk[np.searchsorted(curve["time_months"].to_numpy(), tick, side="left")]

@@ -157,7 +157,7 @@ def test_numbers_at_risk_are_those_whose_time_is_not_yet_up() -> None:
     texts = [text.get_text() for text in survival_figure(figure).axes[0].texts]
 
     # Ticks 0, 24, 48; disease-free months 3, 4, 5, 6, 10, 13, 40, 60.
-    start = texts.index("all patien")
+    start = texts.index("all")
     assert texts[start + 1 : start + 4] == ["8", "2", "1"]
 
 
