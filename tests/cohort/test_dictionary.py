@@ -18,7 +18,10 @@ PRE_SURGERY = (
     *(f"presurgery_{name}" for name in _TAKEN_TWICE),
 )
 POST_SURGERY = ("resection_margin", "concurrent_ablation", "postoperative_chemotherapy")
-OUTCOME = ("dfs_months", "dfs_event", "relapse", "relapse_site", "os_months", "os_event", "locoregional_treatment")
+OUTCOME = (
+    "dfs_months", "dfs_event", "relapse", "relapse_site", "os_months", "os_event", "locoregional_treatment", "locoregional_kind",
+    "locoregional_repeated",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,8 @@ def test_a_lesion_may_vanish_before_surgery_but_there_is_one_at_baseline() -> No
 def test_a_condition_names_a_level_of_another_variable() -> None:
     conditions = {name: variable.only_if for name, variable in DICTIONARY.items() if variable.only_if}
 
-    assert set(conditions) == {"pt_stage", "pn_stage", "relapse_site", "locoregional_treatment"}
+    treatment = {"locoregional_treatment", "locoregional_kind", "locoregional_repeated"}
+    assert set(conditions) == {"pt_stage", "pn_stage", "relapse_site", *treatment}
     for name, (other, level) in conditions.items():
         assert level in DICTIONARY[other].levels, f"{name} waits for a level that {other} does not have"
 
