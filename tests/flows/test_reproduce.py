@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -87,8 +88,9 @@ def test_all_files_and_pictures_are_written_and_latest_points_to_them(embedded: 
 
 def test_the_page_names_the_cohort_a_reconstruction_and_no_patient(embedded: Reproduction):
     page = (embedded.folder / "reproduction.html").read_text(encoding="utf-8")
+    page = re.sub(r"base64,[A-Za-z0-9+/=]+", "", page)
     assert "no patient" in page
-    assert "R001" not in page
+    assert not re.search(r"\bR\d{3}\b", page)
     assert "<script" not in page
 
 
