@@ -337,7 +337,7 @@ def test_a_cohort_without_any_covariate_of_the_paper_is_refused():
 
 
 def test_p_values_are_adjusted_within_one_outcome_and_one_analysis(effects: pd.DataFrame):
-    for _, group in effects.groupby(["outcome", "analysis"]):
+    for _, group in effects[effects["p_value"].notna()].groupby(["outcome", "analysis"]):
         p = np.sort(group["p_value"].to_numpy())
         m = len(p)
         holm = np.minimum(np.maximum.accumulate(p * np.arange(m, 0, -1)), 1)
