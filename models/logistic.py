@@ -10,6 +10,11 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparatio
 
 from cohort.types import FloatArray, Outcome
 
+#: R's glm has as many iterations; they end a separated fit, whose coefficients grow by one an iteration.
+_MAX_ITERATIONS = 25
+#: Change of every coefficient at the last step, relative and absolute. The next step would be of the order of its square.
+_TOLERANCE = 1e-10
+
 
 def fit_logistic(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray, float]:
     """Coefficients and standard errors of x's columns, and the intercept. ``outcome.event`` is the status at the horizon."""
@@ -23,6 +28,10 @@ def fit_logistic(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArra
         warnings.simplefilter("ignore", RuntimeWarning)
         # Forms of one variable can be collinear; the fitted risks are the same whichever of them carries the coefficient.
         warnings.simplefilter("ignore", SingularMatrixWarning)
-        fit = sm.GLM(outcome.event.astype(np.float64), design, family=sm.families.Binomial()).fit(maxiter=25, tol=1e-10)
+        # Until the coefficients stand still. statsmodels' errors are those of the step before the last: a criterion on the
+        # deviance, whose change is the square of the step, would leave them in the sixth digit.
+        fit = sm.GLM(outcome.event.astype(np.float64), design, family=sm.families.Binomial()).fit(
+            maxiter=_MAX_ITERATIONS, tol_criterion="params", atol=_TOLERANCE, rtol=_TOLERANCE
+        )
     coefficients = np.asarray(fit.params[1:], dtype=np.float64)
     return coefficients, np.asarray(fit.bse[1:]), float(fit.params[0] - centre @ coefficients)
