@@ -30,6 +30,12 @@ _Z = 1.959963984540054
 #: A covariate needs this much more events than the other rows of its table imply before its interval is called impossible.
 _EVENTS_MARGIN = 1.15
 
+#: The median row's count of events is good to a few percent.
+_RELAPSES_MARGIN = 1.05
+
+#: By how much the information may change between no effect and the estimate before scores are called contradictory.
+_CURVATURE = 2.0
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -185,13 +191,29 @@ def implied_events(published: Published) -> dict[str, int]:
 
 
 def events_by_horizon(published: Published) -> Iterator[Finding]:
-    """The text's numbers of early events against those that the odds ratios of Table 2 imply."""
+    """The text's numbers of early events against those that the odds ratios of Table 2 imply.
+
+    Relapses by 12 months may be fewer than relapses and deaths; then the deaths without relapse must fit the events of DFS that
+    the intervals of Table 3 imply.
+    """
     stated = published.facts.set_index("fact")["value"]
+    implied = implied_events(published)
     for outcome, fact in (("relapse_6m", "n_early_6m"), ("relapse_12m", "n_relapse_12m")):
-        implied = implied_events(published).get(outcome)
-        if implied is not None and fact in stated and int(float(stated[fact])) != implied:
-            text = f"{fact}: the text gives {stated[fact]}, the odds ratios of Table 2 come from {implied} events"
-            yield Finding("contradiction", text, table="text")
+        if outcome not in implied or fact not in stated or int(float(stated[fact])) == implied[outcome]:
+            continue
+        text = f"{fact}: the text gives {stated[fact]}, the odds ratios of Table 2 come from {implied[outcome]} events"
+        deaths = implied[outcome] - int(float(stated[fact]))
+        likely = _events_of("dfs", published.effects)
+        if fact == "n_relapse_12m" and deaths > 0 and "n_relapse" in stated and likely is not None:
+            total = int(float(stated["n_relapse"])) + deaths
+            text += (
+                f"; {deaths} deaths without relapse beside {stated['n_relapse']} relapses in all would make {total} events of "
+            )
+            text += f"DFS, the intervals of Table 3 imply about {likely:.0f}"
+            if total <= _RELAPSES_MARGIN * likely:
+                yield Finding("doubt", text, table="text")
+                continue
+        yield Finding("contradiction", text, table="text")
 
 
 # ---- the events behind the hazard ratios
@@ -214,22 +236,65 @@ def _typical_events(rows: pd.DataFrame) -> float:
     return float(np.median(found))
 
 
+def _two_groups(outcome: str, effects: pd.DataFrame) -> pd.DataFrame:
+    """Univariate hazard ratios of two groups."""
+    chosen = (effects["outcome"] == outcome) & (effects["analysis"] == "univariate") & (effects["form"] == "categorical")
+    return effects[chosen]
+
+
+def _events_of(outcome: str, effects: pd.DataFrame) -> float | None:
+    """Events that the intervals of the rows in which nobody is missing imply, None where there is no such row."""
+    rows = _two_groups(outcome, effects)
+    whole = rows[rows["n_level"].astype(int) + rows["n_reference"].astype(int) == N_PATIENTS]
+    return None if whole.empty else _typical_events(whole)
+
+
 def events_of_intervals(published: Published) -> Iterator[Finding]:
     """No interval of a two-level covariate is narrower than its events allow."""
-    effects = published.effects
-    rows = effects[
-        effects["outcome"].isin(["dfs", "os"]) & (effects["analysis"] == "univariate") & (effects["form"] == "categorical")
-    ]
-    for outcome, group in rows.groupby("outcome", sort=False):
-        whole = group[group["n_level"].astype(int) + group["n_reference"].astype(int) == N_PATIENTS]
-        if whole.empty:
+    for outcome in ("dfs", "os"):
+        typical = _events_of(outcome, published.effects)
+        if typical is None:
             continue
-        typical = _typical_events(whole)
-        for _, row in group.iterrows():
+        for _, row in _two_groups(outcome, published.effects).iterrows():
             needed = least_events(row)
             if needed > _EVENTS_MARGIN * typical:
                 text = f"the interval needs at least {needed:.0f} events, the other rows of {outcome} imply about {typical:.0f}"
                 yield Finding("contradiction", text, row)
+
+
+def score_range(row: pd.Series) -> tuple[float, float]:
+    """About what the score of a covariate is at no effect, estimate / error squared, at least and at most."""
+    estimate, low, high = _ranges(row)
+    narrow = max((math.log(high[0]) - math.log(low[1])) / (2 * _Z), 1e-9)
+    wide = (math.log(high[1]) - math.log(low[0])) / (2 * _Z)
+    found = [math.log(value) / error**2 for value in estimate for error in (narrow, wide)]
+    return min(found), max(found)
+
+
+def _apart(below: float, above: float) -> bool:
+    """Whether ``above`` is larger than ``below`` by more than a changed information explains."""
+    return above > max(below * _CURVATURE, below / _CURVATURE)
+
+
+def scores_add_up(published: Published) -> Iterator[Finding]:
+    """Lesions at baseline are those before surgery and those that vanished: so their scores add up at no effect.
+
+    The information changes on the way from no effect to the estimate, hence the factor.
+    """
+    effects = published.effects
+    rows = effects[(effects["analysis"] == "univariate") & (effects["form"] == "continuous")]
+    for outcome, group in rows.groupby("outcome", sort=False):
+        found = {str(row["variable"]): row for _, row in group.iterrows()}
+        if not {"baseline_lesions", "presurgery_lesions", "vanished_lesions"} <= set(found):
+            continue
+        whole, *parts = (score_range(found[f"{name}_lesions"]) for name in ("baseline", "presurgery", "vanished"))
+        least, most = (sum(part[end] for part in parts) for end in (0, 1))
+        if _apart(most, whole[0]) or _apart(whole[1], least):
+            text = (
+                f"lesions before surgery and vanished lesions have scores that add up to {least:.0f} to {most:.0f}, "
+                f"those at baseline {whole[0]:.0f} to {whole[1]:.0f} ({outcome})"
+            )
+            yield Finding("doubt", text, found["presurgery_lesions"])
 
 
 def repeated_rows(published: Published) -> Iterator[Finding]:
@@ -298,7 +363,7 @@ def counts_across_tables(published: Published) -> Iterator[Finding]:
 CHECKS: dict[str, Callable[[Published], Iterator[Finding]]] = {
     check.__name__: check
     for check in (
-        interval_centre, p_from_interval, whole_numbers, events_by_horizon, events_of_intervals, repeated_rows, counts_add_up,
-        median_and_counts, counts_across_tables,
+        interval_centre, p_from_interval, whole_numbers, events_by_horizon, events_of_intervals, scores_add_up, repeated_rows,
+        counts_add_up, median_and_counts, counts_across_tables,
     )
 }  # fmt: skip

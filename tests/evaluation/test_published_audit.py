@@ -59,6 +59,29 @@ def _copied() -> Published:
     return _effect("os", "regimen", **{name: str(row[name]) for name in names})
 
 
+def _lesions(estimate: str, ci_low: str, ci_high: str) -> Published:
+    """The consistent tables with lesions before surgery, vanished lesions, and those at baseline as told."""
+    cells = {
+        "presurgery": ("1.02", "0.89", "1.17"),
+        "vanished": ("1.08", "0.91", "1.29"),
+        "baseline": (estimate, ci_low, ci_high),
+    }
+    rows = [
+        effect_row(
+            variable=f"{when}_lesions", form="continuous", level="", reference="", n_level="268", n_reference="",
+            estimate=numbers_[0], ci_low=numbers_[1], ci_high=numbers_[2],
+            p_value=_p_in_the_middle(numbers_),
+        )
+        for when, numbers_ in cells.items()
+    ]  # fmt: skip
+    return replace(CONSISTENT, effects=pd.concat([CONSISTENT.effects, pd.DataFrame(rows)], ignore_index=True))
+
+
+def _p_in_the_middle(cells: tuple[str, str, str]) -> str:
+    least, most = p_range(pd.Series(dict(zip(("estimate", "ci_low", "ci_high"), cells, strict=True))))
+    return f"{(least + most) / 2:.2f}"
+
+
 @dataclass(frozen=True)
 class Planted:
     """``says``: what the finding must name."""
@@ -105,6 +128,10 @@ PLANTED = (
         "events_of_intervals", "contradiction", "the other rows of os imply about 118",
         lambda: _effect("os", "regimen", estimate="1.09", ci_low="0.82", ci_high="1.44", p_value="0.54"),
     ),
+    # Scores of 4 and 9 (log 1.02 / 0.07 squared, log 1.08 / 0.09 squared) leave none of 70 (log 1.04 / 0.024 squared) to explain.
+    Planted(
+        "scores_add_up", "doubt", "those at baseline", lambda: _lesions("1.04", "0.99", "1.09"),
+    ),
     Planted("repeated_rows", "doubt", "repeats the row of dfs", _copied),
     Planted(
         "counts_add_up", "contradiction", "sex (baseline): the counts make 267, not 268",
@@ -142,6 +169,25 @@ def test_a_planted_error_is_found(planted: Planted) -> None:
     texts = found[(found["check"] == planted.check) & (found["severity"] == planted.severity)]["finding"]
 
     assert any(planted.says in text for text in texts), found[["check", "severity", "finding"]].to_string()
+
+
+def test_lesions_whose_scores_add_up_give_no_finding() -> None:
+    # 4 + 9 is what log 1.06 over its error of 0.066, squared, gives.
+    found = _audit(_lesions("1.06", "0.93", "1.21"))
+
+    assert found.empty, found["finding"].tolist()
+
+
+def test_fewer_relapses_than_relapses_and_deaths_are_a_contradiction_only_where_table_3_has_no_room_for_the_deaths() -> None:
+    def found(relapses_by_12_months: str) -> str:
+        facts = pd.concat(
+            [_fact("n_relapse_12m", relapses_by_12_months).facts, CONSISTENT.facts.iloc[:1].assign(fact="n_relapse", value="200")]
+        )
+        rows = _audit(replace(CONSISTENT, facts=facts))
+        return str(rows[rows["check"] == "events_by_horizon"]["severity"].item())
+
+    assert found("155") == "doubt", "6 deaths and 200 relapses are what some 205 events may be"
+    assert found("139") == "contradiction", "22 deaths and 200 relapses are not"
 
 
 def test_every_check_has_a_planted_error() -> None:
@@ -209,7 +255,9 @@ def test_the_paper_has_the_contradictions_that_are_known() -> None:
     found = audit(published.effects(), published.table1(), published.facts_as_printed())
     contradictions = found[found["severity"] == "contradiction"]
 
-    assert "n_relapse_12m: the text gives 149, the odds ratios of Table 2 come from 161 events" in set(contradictions["finding"])
+    of_relapses = contradictions[contradictions["finding"].str.startswith("n_relapse_12m")]["finding"].item()
+    assert "the text gives 149, the odds ratios of Table 2 come from 161 events; 12 deaths without relapse" in of_relapses
+    assert "207 relapses in all would make 219 events of DFS" in of_relapses
     assert "cea (baseline): median 17, but 127 of 222 are below 10" in set(contradictions["finding"])
     assert "presurgery_lobes unilobar: 131 patients here, 137 in Table 1" in set(contradictions["finding"])
     of_age = contradictions[(contradictions["outcome"] == "dfs") & (contradictions["variable"] == "age")]
