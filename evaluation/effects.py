@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
+from cohort.errors import CohortError
 from cohort.types import ENDPOINTS, BoolArray, Cohort, Endpoint, FloatArray, Outcome
 from evaluation.multiplicity import adjust
 from evaluation.proportional_hazards import zph
@@ -36,6 +37,19 @@ EFFECT_COLUMNS = [
 #: Note of a covariate that the others of its regression determine: vanished lesions beside those at baseline and before surgery.
 ALIASED = "determined by the covariates before it, so it has no effect of its own"
 
+#: Note of a column that is the same in all patients of its regression.
+CONSTANT = "does not vary among the patients complete in this regression"
+
+_FIRTH = "Firth's penalised likelihood"
+EMPTY_CELL = "a level has no event, or nothing else"
+BESIDE_EMPTY_CELL = "another covariate of this model has a level without events (or with nothing else)"
+DIVERGES = "the estimates diverge"
+NOT_CONVERGED = "the regression did not converge, so there are no numbers"
+
+#: Score per patient and standard deviation of a covariate above which a logistic fit has not reached its maximum; one that has
+#: is below 1e-9.
+_SCORE_AT_MAXIMUM = 1e-6
+
 #: P at and below which the second stage speaks of an independent association (Moretto et al. 2024, Statistical analyses).
 INDEPENDENT_P = 0.05
 
@@ -45,11 +59,17 @@ def paper_effects(cohort: Cohort, population: str) -> pd.DataFrame:
 
     ``p_holm`` and ``p_bh`` adjust for all rows of one outcome and analysis; ``ph_p_value`` tests proportional hazards (Cox
     only). A
-    row that cannot be estimated has a ``note`` instead of numbers. Raises ``CohortError`` where the cohort holds no covariate.
+    row that cannot be estimated has a ``note`` instead of numbers. Raises ``CohortError`` where the cohort holds no covariate,
+    or none that varies in the population.
     """
     predictors = build_predictors(cohort, population, PAPER)
     x = PredictorEncoder(predictors.skewed, impute=False).fit_transform(predictors.frame)
     patients = cohort.population(population)
+    if not len(x.columns):
+        raise CohortError(
+            f"no covariate of the paper varies among the {len(patients)} patient(s) of the population {population} of cohort"
+            f" {cohort.name}, so there is nothing to compare; give a file with more patients or more of the paper's covariates"
+        )
     tables = []
     for endpoint in ENDPOINTS.values():
         known, outcome = _known(x, patients.outcome(endpoint.source), endpoint)
@@ -147,12 +167,19 @@ def _effects(x: pd.DataFrame, outcome: Outcome, *, binary: bool) -> list[dict[st
         }
         for j, term in enumerate(x.columns)
     ]
-    unusable = _unusable(values, cases, binary=binary)
-    if unusable:
-        return [{**row, "note": unusable} for row in rows]
-    free = _independent(values)
-    numbers = iter(_regression(x.columns[free], values[:, free], cases, binary=binary))
-    return [{**row, **(next(numbers) if kept else {"note": ALIASED})} for row, kept in zip(rows, free, strict=True)]
+    if not cases.event.any() or (binary and cases.event.all()):
+        return [{**row, "note": "all patients have the same status"} for row in rows]
+    fitted = varies = np.asarray(np.ptp(values, axis=0) > 0, dtype=np.bool_)
+    if varies.any():
+        if len(cases) <= varies.sum() + 1:
+            return [{**row, "note": f"{varies.sum()} covariates for {len(cases)} complete patients"} for row in rows]
+        fitted = varies.copy()
+        fitted[varies] = _independent(values[:, varies])
+    numbers = iter(_regression(x.columns[fitted], values[:, fitted], cases, binary=binary) if varies.any() else ())
+    notes = np.where(varies, ALIASED, CONSTANT)
+    return [
+        {**row, **(next(numbers) if fit else {"note": str(note)})} for row, fit, note in zip(rows, fitted, notes, strict=True)
+    ]
 
 
 def _independent(values: FloatArray) -> BoolArray:
@@ -174,34 +201,48 @@ def _sizes(values: FloatArray) -> dict[str, object]:
     return {"n_level": int((values == 1).sum()), "n_reference": int((values == 0).sum())}
 
 
-def _unusable(values: FloatArray, cases: Outcome, *, binary: bool) -> str:
-    if not cases.event.any() or (binary and cases.event.all()):
-        return "all patients have the same status"
-    if (np.ptp(values, axis=0) == 0).any():
-        return "does not vary among the patients in whom it is known"
-    if len(cases) <= values.shape[1] + 1:
-        return f"{values.shape[1]} covariates for {len(cases)} complete patients"
-    return ""
-
-
 def _regression(terms: pd.Index, values: FloatArray, cases: Outcome, *, binary: bool) -> list[dict[str, object]]:
-    """Wald's numbers of every term, or Firth's of all where one of them is separated."""
+    """Wald's numbers of every term, or Firth's of all where one of them is separated; a note alone where neither converged."""
     ph = np.full(len(terms), np.nan)
-    if binary:
-        coefficients, errors, _ = fit_logistic(values, cases)
+    cox = None if binary else fit_cox(values, cases)
+    if cox is None:
+        coefficients, errors, intercept = fit_logistic(values, cases)
+        converged = _at_maximum(values, cases, coefficients, intercept)
     else:
-        fit = fit_cox(values, cases)
-        coefficients, errors = fit.coefficients, fit.standard_errors
-        ph = zph(pd.DataFrame(values, columns=terms), cases, fit)["p_value"].to_numpy()[:-1]
+        coefficients, errors, converged = cox.coefficients, cox.standard_errors, cox.converged
     scale = values.std(axis=0)
-    if (_empty_cell(values, cases, binary=binary) | is_separated(coefficients * scale, errors * scale)).any():
-        firth = fit_firth_logistic(values, cases) if binary else fit_firth_cox(values, cases)
-        note = "a level has no event, or nothing else: Firth's penalised likelihood"
-        note += "" if firth.converged else ", which did not converge"
-        table = zip(firth.coefficients, firth.ci_low, firth.ci_high, firth.p_values, strict=True)
-        return [_numbers(b, low, high, p, np.nan, "firth", note) for b, low, high, p in table]
+    empty, diverges = _empty_cell(values, cases, binary=binary), is_separated(coefficients * scale, errors * scale)
+    if (empty | diverges).any():
+        return _firth(values, cases, _firth_reasons(empty, diverges), binary=binary)
+    if not converged:
+        return [{"note": NOT_CONVERGED} for _ in terms]
+    if cox is not None:
+        ph = zph(pd.DataFrame(values, columns=terms), cases, cox)["p_value"].to_numpy()[:-1]
     table = zip(coefficients, errors, wald_p(coefficients, errors), ph, strict=True)
     return [_numbers(b, b - _Z * se, b + _Z * se, p, h, "wald", "") for b, se, p, h in table]
+
+
+def _at_maximum(values: FloatArray, cases: Outcome, coefficients: FloatArray, intercept: float) -> bool:
+    """Whether a logistic fit converged: at the maximum the score of every covariate, and of the intercept, is 0."""
+    with np.errstate(all="ignore"):
+        risk = 1 / (1 + np.exp(-(intercept + values @ coefficients)))
+        design = np.column_stack([np.ones(len(values)), (values - values.mean(axis=0)) / values.std(axis=0)])
+        score = design.T @ (cases.event - risk) / len(values)
+    return bool(np.abs(score).max() < _SCORE_AT_MAXIMUM)  # False where it is not finite
+
+
+def _firth_reasons(empty: BoolArray, diverges: BoolArray) -> list[str]:
+    """Why each term is not Wald's: by its own empty cell, its own divergence, or that of another."""
+    beside = BESIDE_EMPTY_CELL if empty.any() else DIVERGES
+    return [EMPTY_CELL if cell else DIVERGES if runs_off else beside for cell, runs_off in zip(empty, diverges, strict=True)]
+
+
+def _firth(values: FloatArray, cases: Outcome, reasons: list[str], *, binary: bool) -> list[dict[str, object]]:
+    fit = fit_firth_logistic(values, cases) if binary else fit_firth_cox(values, cases)
+    if not fit.converged:
+        return [{"note": f"{reason}; {_FIRTH} did not converge either, so there are no numbers"} for reason in reasons]
+    table = zip(fit.coefficients, fit.ci_low, fit.ci_high, fit.p_values, reasons, strict=True)
+    return [_numbers(b, low, high, p, np.nan, "firth", f"{reason}: {_FIRTH}") for b, low, high, p, reason in table]
 
 
 def _empty_cell(values: FloatArray, cases: Outcome, *, binary: bool) -> BoolArray:

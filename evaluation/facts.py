@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from cohort.describe import median_survival
-from cohort.types import BoolArray, Cohort, Outcome
+from cohort.types import BoolArray, Cohort, FloatArray, Outcome
 from evaluation.log_rank import log_rank
 from models.cox import fit_cox
 
@@ -111,10 +111,18 @@ def _follow_up(cohort: Cohort) -> Number:
 
 
 def relapsed(cohort: Cohort, *known: str) -> Cohort:
-    """The patients with a relapse in whom the variables ``known`` are; raises ``ValueError`` where there are none."""
-    rows = _is(cohort, "relapse", "yes") & cohort.frame[list(known)].notna().all(axis=1).to_numpy(dtype=np.bool_)
+    """The patients with a relapse in whom the variables ``known`` are; raises ``ValueError``, with the reason, where there are
+    none.
+    """
+    with_relapse = _is(cohort, "relapse", "yes")
+    if not with_relapse.any():
+        recorded = bool(cohort.frame["relapse"].notna().any())
+        raise ValueError("nobody relapsed" if recorded else "relapse is known in no patient")
+    rows = with_relapse & cohort.frame[list(known)].notna().all(axis=1).to_numpy(dtype=np.bool_)
     if not rows.any():
-        raise ValueError("nobody relapsed")
+        asked = [name for name in known if name != "relapse"]
+        never = [name for name in asked if not cohort.frame[name][with_relapse].notna().any()]
+        raise ValueError(f"no relapsed patient has a known {' and '.join(never or asked)}")
     return Cohort(
         cohort.name, cohort.title, cohort.evidence, cohort.frame[rows].reset_index(drop=True), cohort.citation, cohort.variables
     )  # fmt: skip
@@ -123,7 +131,15 @@ def relapsed(cohort: Cohort, *known: str) -> Cohort:
 def survival_after_relapse(patients: Cohort) -> Outcome:
     """Months from relapse to death or last contact of relapsed ``patients``, and whether they died."""
     months = patients.outcome("os").time_months - patients.outcome("dfs").time_months
-    return Outcome(np.maximum(months, SHORTEST_MONTHS), patients.outcome("os").event)
+    return Outcome(np.maximum(_ties_merged(months), SHORTEST_MONTHS), patients.outcome("os").event)
+
+
+def _ties_merged(months: FloatArray) -> FloatArray:
+    """Times equal to 6 decimals become one, the shortest: subtraction splits ties by the noise of the last bits, and R's
+    survival merges them so (``timefix``).
+    """
+    shortest = pd.Series(months).groupby(np.round(months, 6)).transform("min")
+    return np.asarray(shortest.to_numpy(), dtype=np.float64)
 
 
 def early_relapse(patients: Cohort, months: float) -> BoolArray:
@@ -169,8 +185,8 @@ def _treated_share(months: float, early: bool, cohort: Cohort) -> Number:
 
 
 def _kind_share(kind: str, early: bool, cohort: Cohort) -> Number:
-    """Among treated patients by early relapse (6 months), how many had this kind first."""
-    patients = relapsed(cohort)
+    """Among treated patients whose first kind is known, by early relapse (6 months), how many had this kind first."""
+    patients = relapsed(cohort, "locoregional_kind")
     treated = _is(patients, "locoregional_treatment", "yes")
     of_kind, timing = _is(patients, "locoregional_kind", kind)[treated], early_relapse(patients, 6)[treated]
     p_value = chi_squared_p(list(of_kind), list(timing))  # first: it refuses an empty group

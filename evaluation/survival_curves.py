@@ -94,10 +94,19 @@ def survival_figures(cohort: Cohort) -> tuple[list[SurvivalFigure], list[str]]:
     for name, columns in needs.items():
         absent = [column for column in columns if column not in cohort.frame]
         if absent:
-            left_out.append(f"Figure {name.partition('_')[0].upper()}: the cohort does not record {', '.join(absent)}")
-        elif (cohort.frame["relapse"] == "yes").any():
-            found.append(_BUILDERS[name](relapsed(cohort, *columns)))
+            left_out.append(f"{_source(name)}: the cohort does not record {', '.join(absent)}")
+            continue
+        try:
+            patients = relapsed(cohort, *columns)
+        except ValueError as reason:
+            left_out.append(f"{_source(name)}: {reason}")
+        else:
+            found.append(_BUILDERS[name](patients))
     return found, left_out
+
+
+def _source(name: str) -> str:
+    return f"Figure {name.partition('_')[0].upper()}"
 
 
 def _early_late(patients: Cohort, months: float) -> list[str]:
@@ -188,16 +197,16 @@ _BUILDERS = {
 def pattern_table(cohort: Cohort, by: str) -> pd.DataFrame:
     """Figure 1 and S5: relapsed patients by ``by`` (relapse_site or locoregional_kind) overall and by timing of the relapse.
 
-    Columns panel, group, level, count, percent (of the group). Of the treatments those who had one are counted.
+    Columns panel, group, level, count, percent (of the group). Of the treatments those who had one are counted. Raises
+    ``ValueError``, with the reason, where ``by`` is known in no relapsed patient.
     """
-    patients = relapsed(cohort)
+    patients = relapsed(cohort, by)
     levels = cohort.variables[by].levels
-    known = patients.frame[by].notna().to_numpy(dtype=np.bool_)
     rows = []
-    panels: list[tuple[str, dict[str, BoolArray]]] = [("All relapses", {"all": known})]
+    panels: list[tuple[str, dict[str, BoolArray]]] = [("All relapses", {"all": np.ones(len(patients), dtype=np.bool_)})]
     for months in (6, 12):
         early = early_relapse(patients, months)
-        panels.append((f"Cut-off {months} months", {"early": known & early, "late": known & ~early}))
+        panels.append((f"Cut-off {months} months", {"early": early, "late": ~early}))
     for panel, groups in panels:
         for group, members in groups.items():
             values = patients.frame[by][members]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from evaluation.reproduction_report import REGRESSION_TABLES, ReproductionData, 
 from evaluation.survival_curves import pattern_table, survival_figures
 from evaluation.table1 import left_out as left_out_of_table1
 from evaluation.table1 import table1 as describe_table1
+from flows.cell_store import code_digest, library_versions
 from flows.environment import tracking_uri, workspace
 from flows.folders import write_atomically
 from flows.log_items import reproduction_items
@@ -83,9 +86,9 @@ def reproduce(cohort: str = DEFAULT_COHORT, data: str | None = None) -> Reproduc
     started = time.monotonic()
     patients = load_cohort(cohort, data)
     analysis = analyse(patients)
-    comparison = compare_with_print(analysis) if patients.name in DESCRIBED_BY_THE_PAPER else None
+    comparison = compare_with_print(analysis) if described_by_the_paper(patients) else None
     figures, reasons = draw(patients, analysis, comparison)
-    run = RunDirectory.open(workspace() / "runs" / "reproduce", patients.digest, patients.name)
+    run = RunDirectory.open(workspace() / "runs" / "reproduce", fingerprint(patients), patients.name)
     try:
         analysis = Analysis(analysis.effects, analysis.table1, analysis.facts, analysis.selection, (*analysis.left_out, *reasons))
         files = write_files(run, patients, analysis, comparison, figures, time.monotonic() - started)
@@ -99,6 +102,17 @@ def reproduce(cohort: str = DEFAULT_COHORT, data: str | None = None) -> Reproduc
     finally:
         run.close()
     return Reproduction(run.path, analysis, comparison)
+
+
+def described_by_the_paper(cohort: Cohort) -> bool:
+    """By name and by evidence: a contract of real patients may have any name."""
+    return cohort.name in DESCRIBED_BY_THE_PAPER and cohort.evidence == "reconstructed"
+
+
+def fingerprint(cohort: Cohort) -> str:
+    """What an unfinished run is known by: one of other patients, code or libraries is not continued."""
+    content = {"cohort": cohort.identity, "code": code_digest(), "libraries": library_versions()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
 @task(name="analyse", cache_policy=NO_CACHE)
@@ -169,21 +183,25 @@ def _patterns(cohort: Cohort) -> tuple[dict[str, tuple[str, bytes]], list[str]]:
         if absent:
             reasons.append(f"{source}: the cohort does not record {', '.join(absent)}")
             continue
-        table = pattern_table(cohort, column)
-        if table["count"].sum():
+        try:
+            table = pattern_table(cohort, column)
+        except ValueError as reason:
+            reasons.append(f"{source}: {reason}")
+        else:
             drawn = png(pattern_figure(table, title, _pattern_p_values(cohort, column)))
             figures[stem] = (f"{source}. {title}", drawn)
     return figures, reasons
 
 
 def _pattern_p_values(cohort: Cohort, column: str) -> Mapping[str, float]:
-    patients = relapsed(cohort)
-    known = patients.frame[column].notna().to_numpy(dtype=bool)
+    """Panel -> P; a panel in which all relapses are of one kind, or of one timing, has nothing to compare and no P."""
+    patients = relapsed(cohort, column)
+    kinds = list(patients.frame[column])
     found = {}
     for months in (6, 12):
-        timing = early_relapse(patients, months)[known]
-        if 0 < timing.sum() < len(timing):
-            found[f"Cut-off {months} months"] = chi_squared_p(list(patients.frame[column][known]), list(timing))
+        timing = early_relapse(patients, months)
+        if len(set(kinds)) > 1 and 0 < timing.sum() < len(timing):
+            found[f"Cut-off {months} months"] = chi_squared_p(kinds, list(timing))
     return found
 
 
@@ -216,7 +234,7 @@ def write_files(
     pictures = run.path / "figures"
     pictures.mkdir(exist_ok=True)
     for stem, (_, drawn) in figures.items():
-        (pictures / f"{stem}.png").write_bytes(drawn)
+        write_atomically(pictures / f"{stem}.png", drawn)
     page = ReproductionData(
         cohort_title=cohort.title,
         cohort_name=cohort.name,

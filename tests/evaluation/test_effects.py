@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,16 @@ from cohort.load import load_cohort
 from cohort.reconstruct import published
 from cohort.simulate import simulate_cohort
 from cohort.types import ENDPOINTS, Cohort, CohortError, FloatArray, Outcome
+from evaluation import effects as effects_module
 from evaluation.effects import (
     ALIASED,
+    BESIDE_EMPTY_CELL,
+    CONSTANT,
+    DIVERGES,
     EFFECT_COLUMNS,
+    EMPTY_CELL,
     MULTIVARIABLE,
+    NOT_CONVERGED,
     UNIVARIATE,
     left_out_covariates,
     paper_effects,
@@ -305,7 +312,94 @@ def test_without_separation_numbers_are_walds_and_there_is_nothing_to_note():
     assert set(plain["note"]) == {""}
 
 
+def test_the_note_names_the_level_without_events_and_the_others_say_that_it_is_another():
+    effects = paper_effects(_rare(events=False), "overall")
+    for outcome in ("relapse_6m", "dfs"):
+        empty, beside = (row(effects, outcome, f"ras_braf={level}")["note"] for level in ("braf_mutated", "ras_mutated"))
+        assert empty == f"{EMPTY_CELL}: Firth's penalised likelihood"
+        assert beside == f"{BESIDE_EMPTY_CELL}: Firth's penalised likelihood"
+
+
+def test_where_no_level_is_at_fault_the_note_says_that_the_estimates_diverge():
+    # Nobody of the reference relapses early; both 0/1 columns have events on either side.
+    ras = np.repeat(["wild_type", "ras_mutated", "braf_mutated"], 20)
+    time = np.where(ras == "wild_type", 30.0, np.where(np.arange(60) % 2, 3.0, 30.0)) + np.arange(60) / 100
+    effects = paper_effects(cohort_of(time, np.ones(60), ras_braf=category("ras_braf", ras)), "overall")
+    for level in ("ras_mutated", "braf_mutated"):
+        found = row(effects, "relapse_6m", f"ras_braf={level}")
+        assert found["note"] == f"{DIVERGES}: Firth's penalised likelihood"
+        assert found["method"] == "firth"
+
+
+@pytest.mark.parametrize(("outcome", "fit"), [("relapse_6m", "fit_firth_logistic"), ("dfs", "fit_firth_cox")])
+def test_where_firths_likelihood_did_not_converge_there_is_a_note_and_no_number(
+    outcome: str, fit: str, monkeypatch: pytest.MonkeyPatch
+):
+    original = getattr(effects_module, fit)
+    monkeypatch.setattr(effects_module, fit, lambda x, cases: replace(original(x, cases), converged=False))
+    found = row(paper_effects(_rare(events=False), "overall"), outcome, "ras_braf=braf_mutated")
+    assert found[NUMBERS].isna().all()
+    assert "did not converge" in found["note"]
+    assert found["method"] == ""
+
+
+def test_a_cox_regression_that_did_not_converge_has_a_note_and_no_number(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(effects_module, "fit_cox", lambda x, cases: replace(fit_cox(x, cases), converged=False))
+    effects = paper_effects(_two_effects(), "overall")
+    found = row(effects, "dfs", "baseline_max_diameter")
+    assert found["note"] == NOT_CONVERGED
+    assert found[[*NUMBERS, "ph_p_value"]].isna().all()
+    assert row(effects, "relapse_6m", "baseline_max_diameter")["note"] == ""
+
+
+def test_a_logistic_regression_that_is_not_at_its_maximum_has_a_note_and_no_number(monkeypatch: pytest.MonkeyPatch):
+    def short_of_the_maximum(x: FloatArray, cases: Outcome) -> tuple[FloatArray, FloatArray, float]:
+        coefficients, errors, intercept = fit_logistic(x, cases)
+        return coefficients * 0.99, errors, intercept
+
+    monkeypatch.setattr(effects_module, "fit_logistic", short_of_the_maximum)
+    effects = paper_effects(_two_effects(), "overall")
+    found = row(effects, "relapse_6m", "baseline_max_diameter")
+    assert found["note"] == NOT_CONVERGED
+    assert found[NUMBERS].isna().all()
+    assert row(effects, "dfs", "baseline_max_diameter")["note"] == ""
+
+
 # ---- no number to give
+
+
+def test_a_level_that_no_complete_patient_has_is_left_out_of_the_second_stage_and_the_others_are_fitted():
+    rng = np.random.default_rng(3)
+    ras = rng.choice(["wild_type", "ras_mutated", "braf_mutated"], 300, p=[0.45, 0.45, 0.1])
+    cea = rng.normal(20, 5, 300)
+    hazard = np.exp(0.15 * (cea - 20)) * np.select([ras == "ras_mutated", ras == "braf_mutated"], [2.0, 4.0], 1.0)
+    time = rng.exponential(12 / hazard) + 0.01
+    cea[ras == "braf_mutated"] = np.nan
+    effects = paper_effects(cohort_of(time, np.ones(300), ras_braf=category("ras_braf", ras), baseline_cea=cea), "overall")
+    together = effects.query("outcome == 'dfs' and analysis == @MULTIVARIABLE").set_index("term")
+    complete = ~np.isnan(cea)
+    mutated = (ras == "ras_mutated").astype(float)
+    columns = {"baseline_cea": cea, "baseline_cea>=10": (cea >= 10).astype(float), "ras_braf=ras_mutated": mutated}
+    fitted = [term for term in together.index if term != "ras_braf=braf_mutated"]
+    x = np.column_stack([columns[term] for term in fitted])[complete]
+    fit = fit_cox(x, Outcome(time[complete], np.ones(complete.sum(), dtype=bool)))
+
+    assert {"baseline_cea", "ras_braf=ras_mutated"} <= set(fitted)
+    assert together.loc["ras_braf=braf_mutated", "note"] == CONSTANT
+    assert together.loc["ras_braf=braf_mutated", NUMBERS].isna().all()
+    np.testing.assert_allclose(
+        together.loc[fitted, NUMBERS].astype(float), wald(fit.coefficients, fit.standard_errors), rtol=1e-9
+    )
+    assert set(together.loc[fitted, "note"]) == {""}
+
+
+@pytest.mark.parametrize("n", [1, 20])
+def test_a_cohort_in_which_no_covariate_varies_is_refused_with_the_cure(n: int):
+    cohort = cohort_of(np.arange(1.0, n + 1), np.ones(n), regimen=category("regimen", ["doublet"] * n))
+    with pytest.raises(
+        CohortError, match=rf"no covariate of the paper varies among the {n} patient.* population overall.*; give"
+    ):
+        paper_effects(cohort, "overall")
 
 
 def test_a_covariate_that_cannot_be_estimated_says_why():
@@ -323,7 +417,7 @@ def test_a_covariate_that_varies_only_where_the_outcome_is_unknown_says_so():
     synchronous = ["synchronous"] * 40 + ["metachronous"] * 2
     cohort = cohort_of(time, event, synchronous=category("synchronous", synchronous))
     found = row(paper_effects(cohort, "overall"), "relapse_12m", "synchronous=synchronous")
-    assert found["note"] == "does not vary among the patients in whom it is known"
+    assert found["note"] == CONSTANT
     assert np.isnan(found[NUMBERS].astype(float)).all()
     assert np.isnan(found["p_holm"])
 

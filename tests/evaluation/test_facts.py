@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import chi2
 
+from cohort.load import load_cohort
 from cohort.reconstruct import published
 from cohort.types import Cohort
 from evaluation.effects import EFFECT_COLUMNS
@@ -17,6 +19,7 @@ from evaluation.facts import FACT_COLUMNS, FACTS, chi_squared_p, early_relapse, 
 
 from .reproduction_cases import after_relapse, cohort_of
 
+TCIA = Path(__file__).parents[2].parent / "shared" / "data" / "tcia_crlm.csv"
 NO_EFFECTS = pd.DataFrame(columns=EFFECT_COLUMNS)
 
 
@@ -123,6 +126,26 @@ def test_a_death_on_the_day_of_relapse_has_a_time_above_0() -> None:
     assert 0 < survival_after_relapse(patients).time_months[0] < 0.1
 
 
+def test_equal_times_that_subtraction_splits_are_one_time() -> None:
+    # 0.4 - 0.1 and 0.5 - 0.2 differ in their last bit.
+    columns = {"dfs_months": [0.1, 0.2], "os_months": [0.4, 0.5], "dfs_event": [True] * 2, "os_event": [True] * 2}
+    patients = relapsed(cohort_of(**columns, relapse=["yes"] * 2))
+    months = patients.outcome("os").time_months - patients.outcome("dfs").time_months
+
+    assert months[0] != months[1]
+    assert len(set(survival_after_relapse(patients).time_months)) == 1
+
+
+@pytest.mark.skipif(not TCIA.exists(), reason="the TCIA table is not beside the project; download it from TCIA")
+@pytest.mark.parametrize(("months", "p_value"), [(6, 1.45056e-5), (12, 2.10530e-6)])
+def test_survival_after_early_and_late_relapse_is_compared_as_rs_survdiff_does(months: int, p_value: float) -> None:
+    # R: survdiff(Surv(os - dfs, dead) ~ early) of the 197 TCIA patients' relapses; its timefix leaves 128 distinct times.
+    cohort = load_cohort("tcia_crlm", str(TCIA))
+
+    assert len(set(survival_after_relapse(relapsed(cohort)).time_months)) == 128
+    assert _facts(cohort).loc[f"p_post_relapse_os_by_early_{months}m", "p_value"] == pytest.approx(p_value, rel=5e-6)
+
+
 def test_a_relapse_at_the_cut_off_is_early() -> None:
     assert early_relapse(relapsed(after_relapse()), 6).tolist() == [True, True, True, False, False]
 
@@ -155,6 +178,27 @@ def test_where_nobody_relapsed_there_is_nothing_after_relapse() -> None:
     assert table.loc["n_relapse", "value"] == 0
     assert table.loc["p_post_relapse_os_by_early_6m", "note"] == "nobody relapsed"
     assert table.loc["hr_post_relapse_os_locoregional", "note"] == "nobody relapsed"
+
+
+def test_where_people_relapsed_at_unknown_sites_nothing_says_that_nobody_relapsed() -> None:
+    table = _facts(after_relapse(relapse_site=[None] * 8))
+
+    assert table.loc["n_relapse", "value"] == 5
+    assert table.loc["p_site_by_early_6m", "note"] == "no relapsed patient has a known relapse_site"
+
+
+def test_where_it_is_unknown_who_relapsed_nothing_says_that_nobody_did() -> None:
+    table = _facts(after_relapse(relapse=[None] * 8))
+
+    assert table.loc["p_post_relapse_os_by_early_6m", "note"] == "relapse is known in no patient"
+
+
+def test_a_treatment_of_unknown_kind_is_not_counted_as_another_kind() -> None:
+    # Early and treated: liver surgery, and one of unknown kind.
+    table = _facts(after_relapse(locoregional_treatment=["yes", "yes", "no", "yes", "no", *[None] * 3]))
+
+    assert table.loc["pct_liver_surgery_early_6m", "value"] == 100
+    assert table.loc["pct_locoregional_early_6m", "value"] == pytest.approx(200 / 3)
 
 
 def test_where_all_relapses_share_a_site_the_test_says_that_there_is_one_group() -> None:

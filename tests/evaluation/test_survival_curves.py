@@ -14,7 +14,7 @@ from evaluation.facts import facts
 from evaluation.log_rank import log_rank
 from evaluation.survival_curves import SurvivalFigure, pattern_table, survival_figures, survival_panel
 
-from .reproduction_cases import after_relapse, cohort_of, followed_after_relapse
+from .reproduction_cases import after_relapse, followed_after_relapse
 
 FIVE = Outcome(np.array([2.0, 3.0, 3.0, 5.0, 8.0]), np.array([True, True, False, True, False]))
 
@@ -111,9 +111,27 @@ def test_what_is_not_recorded_leaves_its_figures_out_and_is_named() -> None:
 
 
 def test_where_nobody_relapsed_only_the_survival_of_all_is_drawn() -> None:
-    figures, _ = survival_figures(cohort_of(age=[50.0, 60.0], relapse=["no", "no"]))
+    whole = after_relapse(relapse=["no"] * 8)
+    figures, left_out = survival_figures(whole)
 
     assert [figure.name for figure in figures] == ["s2_survival"]
+    assert left_out == [f"Figure {number}: nobody relapsed" for number in ("2", "S3", "S4", "S6", "S7")]
+
+
+def test_what_is_known_of_no_relapse_leaves_its_figures_out_with_the_reason_and_the_others_are_drawn() -> None:
+    figures, left_out = survival_figures(after_relapse(relapse_site=[None] * 8))
+
+    assert [figure.name for figure in figures] == ["s2_survival", "s3_early_late", "s6_locoregional", "s7_locoregional_by_timing"]
+    assert left_out == [f"Figure {number}: no relapsed patient has a known relapse_site" for number in ("2", "S4")]
+    with pytest.raises(ValueError, match="no relapsed patient has a known relapse_site"):
+        pattern_table(after_relapse(relapse_site=[None] * 8), "relapse_site")
+
+
+def test_where_all_relapse_at_one_site_its_curve_is_drawn_without_a_p() -> None:
+    panel = _figures(after_relapse(relapse_site=["multiorgan"] * 5 + [None] * 3))["2_by_pattern"].panels[0]
+
+    assert panel.medians["group"].tolist() == ["multiorgan"]
+    assert math.isnan(panel.p_value)
 
 
 def test_early_stands_before_late_and_every_relapse_is_in_one_of_them() -> None:

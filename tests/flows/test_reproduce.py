@@ -2,18 +2,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from cohort.errors import CohortError
+from cohort.load import load_cohort
 from cohort.reconstruct import published
+from cohort.types import Cohort
+from evaluation.effects import EFFECT_COLUMNS
+from flows import cli
+from flows import reproduce as module
 from flows.cli import main
 from flows.environment import tracking_uri
-from flows.reproduce import Reproduction, reproduce
+from flows.reproduce import Analysis, Reproduction, described_by_the_paper, draw, reproduce
+
+from .crlm_cases import refused
 
 TCIA = Path(__file__).parents[2].parent / "shared" / "data" / "tcia_crlm.csv"
 
@@ -144,3 +154,130 @@ def test_the_command_reconstructs_a_cohort_that_its_contract_accepts(tmp_path: P
     assert result.exit_code == 0, result.output
     assert "fitted effects exact" in result.output
     assert len(pd.read_csv(out)) == 268
+
+
+# ---- cohorts that allow less
+
+
+def _drawn(cohort: Cohort) -> tuple[set[str], list[str]]:
+    """Names of the figures drawn (S2, 1, ...), and the reasons for the others."""
+    none = pd.DataFrame(columns=EFFECT_COLUMNS)
+    figures, reasons = draw.fn(cohort, Analysis(none, none, none, none, ()), None)
+    assert all(png.startswith(b"\x89PNG") for _, png in figures.values())
+    return {stem.split("_")[1].upper() for stem in figures}, reasons
+
+
+_AFTER_RELAPSE = ("relapse_site", "locoregional_treatment", "locoregional_kind")
+_UNKNOWN_AFTER = dict.fromkeys(_AFTER_RELAPSE)
+_ALL = {"1", "2", "S2", "S3", "S4", "S5", "S6", "S7"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "left_out"),
+    [
+        ({"relapse": "no", **_UNKNOWN_AFTER}, dict.fromkeys(_ALL - {"S2"}, "nobody relapsed")),
+        ({"relapse": None, **_UNKNOWN_AFTER}, dict.fromkeys(_ALL - {"S2"}, "relapse is known in no patient")),
+        (
+            {"relapse": "no", "dfs_event": False, "os_event": False, "dfs_months": 3.0, "os_months": 4.0, **_UNKNOWN_AFTER},
+            dict.fromkeys(_ALL - {"S2"}, "nobody relapsed"),
+        ),
+        ({"relapse_site": None}, dict.fromkeys(("1", "2", "S4"), "no relapsed patient has a known relapse_site")),
+        (
+            {"locoregional_treatment": None, "locoregional_kind": None},
+            {
+                "S5": "no relapsed patient has a known locoregional_kind",
+                **dict.fromkeys(("S6", "S7"), "no relapsed patient has a known locoregional_treatment"),
+            },
+        ),
+        ({"relapse_site": "hepatic_only"}, {}),
+        ({"dfs_months": 2.0}, {}),
+    ],
+    ids=["nobody relapsed", "relapse unknown", "censored early", "site unknown", "treatment unknown", "one site", "all early"],
+)
+def test_every_figure_is_drawn_or_left_out_with_its_reason(changes: Mapping[str, object], left_out: Mapping[str, str]):
+    frame = load_cohort().frame.copy()
+    for name, value in changes.items():
+        frame[name] = pd.Series([value] * len(frame), dtype=frame[name].dtype)
+    drawn, reasons = _drawn(Cohort("x", "X", "simulated", frame))
+    assert drawn == _ALL - set(left_out)
+    said = {re.sub(".*Figure (S?[0-9]): .*", r"\1", reason): reason.partition(": ")[2] for reason in reasons}
+    assert said == left_out
+
+
+def test_three_patients_are_drawn_or_left_out_with_a_reason():
+    drawn, reasons = _drawn(Cohort("x", "X", "simulated", load_cohort().frame.head(3)))
+    assert len(drawn) + len(reasons) == len(_ALL)
+
+
+def test_only_the_reconstruction_is_compared_with_print_and_not_what_bears_its_name():
+    embedded = load_cohort()
+    assert described_by_the_paper(embedded)
+    assert not described_by_the_paper(replace(embedded, evidence="real"))
+    assert not described_by_the_paper(replace(embedded, name="another"))
+
+
+def _small(folder: Path, **changes: object) -> tuple[Path, Path]:
+    """Contract and file of thirty patients with a regimen."""
+    n = 30
+    months = np.arange(1.0, n + 1)
+    table = pd.DataFrame(
+        {
+            "id": [f"s{i}" for i in range(n)],
+            "t": months,
+            "e": 1,
+            "ot": months + 5,
+            "oe": 1,
+            "r": ["doublet", "triplet"] * (n // 2),
+        }
+    ).assign(**changes)
+    table.to_csv(folder / "small.csv", index=False)
+    (folder / "small.yaml").write_text(
+        "name: small\ntitle: Small\nevidence: simulated\n"
+        "columns: {patient_id: id, dfs_months: t, dfs_event: e, os_months: ot, os_event: oe, regimen: r}\n"
+    )
+    return folder / "small.yaml", folder / "small.csv"
+
+
+def test_a_cohort_in_which_no_covariate_varies_is_refused_in_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CRLM_WORKSPACE", str(tmp_path))
+    monkeypatch.setattr(cli, "prepare_environment", lambda: None)
+    monkeypatch.setattr(cli, "_start_quietly", lambda: None)  # the tests' own Prefect server answers
+    contract, data = _small(tmp_path, r="doublet")
+    said = refused("reproduce", "--cohort", contract, "--data", data)
+    assert "no covariate of the paper varies among the 30 patient(s) of the population overall" in said
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_failed_run_is_continued_by_the_same_code_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CRLM_WORKSPACE", str(tmp_path))
+    contract, data = map(str, _small(tmp_path))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("the disk is full")
+
+    runs = tmp_path / "runs" / "reproduce"
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_files", fail)
+        with pytest.raises(RuntimeError, match="the disk is full"):
+            reproduce(contract, data)
+    (failed,) = (path.parent for path in runs.glob("*/run.json"))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "code_digest", lambda: "other code")
+        assert reproduce(contract, data).folder != failed
+    assert reproduce(contract, data).folder == failed
+
+
+def test_pictures_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CRLM_WORKSPACE", str(tmp_path))
+    written: list[Path] = []
+    original = module.write_atomically
+
+    def recorded(path: Path, content: str | bytes) -> None:
+        written.append(path)
+        original(path, content)
+
+    monkeypatch.setattr(module, "write_atomically", recorded)
+    folder = reproduce(*map(str, _small(tmp_path))).folder
+    pictures = set((folder / "figures").iterdir())
+    assert pictures
+    assert pictures <= set(written)
