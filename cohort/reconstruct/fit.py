@@ -30,10 +30,11 @@ from cohort.reconstruct.predictor_fit import (
     evaluate_all,
     moves_of,
     n_broken,
+    no_estimates,
     patients_of,
     problem_of,
 )
-from cohort.reconstruct.regressions import MAX_TERMS, FloatArray, IntArray
+from cohort.reconstruct.regressions import FloatArray, IntArray
 from cohort.reconstruct.targets import OUTCOMES, OVERALL, PRIMARY_RESECTED, Regression, Target, z_of
 
 BoolArray = npt.NDArray[np.bool_]
@@ -114,7 +115,7 @@ class Cycle:
 
 
 #: The best of the first cycle's chains is where all chains of the second begin, warm enough to leave a small hollow.
-CYCLES = (Cycle(3.0, 0.05, 36), Cycle(0.5, 0.015, 30))
+CYCLES = (Cycle(2.5, 0.4, 26), Cycle(0.4, 0.06, 48))
 
 
 def fit(
@@ -126,12 +127,13 @@ def fit(
     temperatures = np.geomspace(cycle.hot, cycle.cold, cycle.rounds + 1)
     steps = max(1, round(STEPS_A_ROUND * effort))
     members: Members = {}
-    state = _State.of([])
+    n_patients = records.shape[1]
+    state = _State.of([], n_patients)
     for number in range(cycle.rounds):
         entered = _members(patients, outcomes)
         if entered != members:
             members = entered
-            state = _State.of(_regressions(members))
+            state = _State.of(_regressions(members), n_patients)
         state.refresh(patients, outcomes)
         hot, cold = temperatures[number : number + 2]
         anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, state.problem, state.estimates, moves)
@@ -163,7 +165,7 @@ def fit_best(
             stop = partial(_stop_without, os.getpid())
             waiting = [pool.submit(fit, start, outcomes, cycle, int(s), effort, stop) for s in seeds[1:]] if pool else []
             found = [fit(start, outcomes, cycle, int(seeds[0]), effort, told), *(future.result() for future in waiting)]
-            fitted = min(found, key=lambda one: one.cost)
+            fitted = min(found, key=lambda one: (one.n_broken_rules, one.cost))
             done += cycle.rounds
     assert fitted is not None  # noqa: S101 - there are cycles
     return fitted
@@ -193,12 +195,11 @@ class _State:
     estimates: Estimates
 
     @classmethod
-    def of(cls, regressions: list[tuple[Regression, float]]) -> _State:
-        shape = (len(regressions), MAX_TERMS)
+    def of(cls, regressions: list[tuple[Regression, float]], n_patients: int) -> _State:
         problem = problem_of([r for r, _ in regressions], [w for _, w in regressions])
-        return cls(problem, Estimates(np.zeros(shape), np.ones(shape), np.zeros(len(regressions))))
+        return cls(problem, no_estimates(len(regressions), n_patients))
 
-    def refresh(self, patients: Patients, outcomes: Outcomes, rounds: int = 8) -> None:
+    def refresh(self, patients: Patients, outcomes: Outcomes, rounds: int = 20) -> None:
         """Estimate everything anew: single steps leave small errors behind."""
         evaluate_all(patients, outcomes, self.problem, self.estimates, rounds)
 
@@ -243,7 +244,7 @@ def _with_factors(columns: set[int]) -> frozenset[int]:
 
 def _members(patients: Patients, outcomes: Outcomes) -> Members:
     """Who would enter the second stage of the primary-resected population as the patients are now."""
-    state = _State.of([(r, 1.0) for r in wanted.univariate(PRIMARY_RESECTED)])
+    state = _State.of([(r, 1.0) for r in wanted.univariate(PRIMARY_RESECTED)], patients.x.shape[1])
     state.refresh(patients, outcomes)
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.nan_to_num(np.abs(state.estimates.beta) / state.estimates.error, posinf=0.0)
@@ -260,11 +261,12 @@ def _members(patients: Patients, outcomes: Outcomes) -> Members:
 def _regressions(members: Members) -> list[tuple[Regression, float]]:
     """All that is fitted: what is printed of all patients, and the two stages in the primary-resected."""
     found = [(r, 1.0) for r in wanted.univariate(OVERALL)]
-    found += [(r, MULTIVARIABLE_WEIGHT) for r in wanted.multivariable()]
     for regression in wanted.univariate(PRIMARY_RESECTED):
         inside = members[regression.outcome]
         screened = tuple(_screened(t.column, regression.outcome, inside) for t in regression.targets)
         found.append((Regression(regression.outcome, PRIMARY_RESECTED, screened), 1.0))
+    # The wide ones last: a change that the others refuse is never asked of them.
+    found += [(r, MULTIVARIABLE_WEIGHT) for r in wanted.multivariable()]
     found += [(wanted.supplementary(o, tuple(sorted(members[o]))), SUPPLEMENTARY_WEIGHT) for o in OUTCOMES]
     return found
 

@@ -27,16 +27,26 @@ from cohort.reconstruct.covariates import (
     gained_contact,
     gained_lobe,
 )
+from cohort.reconstruct.influence import Influence, measure_cox, measure_logistic, shift_cox, shift_logistic
 from cohort.reconstruct.regressions import MAX_TERMS, FloatArray, IntArray, compiled, cox_step, logistic_step
 from cohort.reconstruct.targets import OUTCOMES, PRIMARY_RESECTED, Regression, numbers
 
 BoolArray = npt.NDArray[np.bool_]
 
 _Z = 1.959963984540054
-RULE_COST = 15.0  # of each rule of clinic and logic that a patient breaks
+RULE_COST = 30.0  # of each rule of clinic and logic that a patient breaks
 #: Table 1's paired tests: with the counts given, McNemar's P of 0.04 means that 8 patients gained a contact (and 20 lost theirs),
 #: P < 0.001 that at most 6 went from one lobe to two. Each patient too many, or of contacts too few, costs this.
 GAIN_COST, GAINED_CONTACTS, MOST_GAINED_LOBES = 6.0, 8, 5
+#: From here on small changes are tried more often: large ones are hardly ever accepted.
+COLD = 0.3
+#: The tolerance of a reproduction, or this share of the standard error where that is more: where six patients carry an effect,
+#: each of their swaps moves it by many tolerances, and would be frozen long before the rest.
+OF_AN_ERROR = 0.15
+#: A P on the wrong side lets a covariate enter a second stage that print has without it, and every number there is another one.
+WRONG_SIDE = 12.0
+#: A single change seldom makes the regressions not yet asked cheaper by more: one that would need it is refused at once.
+MOST_GAINED = 1.5
 NOT_ESTIMABLE = 200.0  # cost of a regression whose information is singular
 
 #: Values are changed only once it is this cool: heat would spread them evenly over their range.
@@ -108,6 +118,7 @@ class Problem(NamedTuple):
     weight: FloatArray  # (terms,)
     touched: IntArray  # regressions by covariate, flat
     touched_start: IntArray  # (covariates + 1,)
+    narrow: BoolArray  # (m,) on one covariate: its changes are foretold by ``influence``
 
 
 class Outcomes(NamedTuple):
@@ -127,11 +138,19 @@ class Patients(NamedTuple):
 
 
 class Estimates(NamedTuple):
-    """Of every regression: coefficients and errors (m, terms), and cost (m,)."""
+    """Of every regression: coefficients and errors (m, terms), cost (m,), and of those on one covariate the influence."""
 
     beta: FloatArray
     error: FloatArray
     cost: FloatArray
+    influence: Influence
+
+
+def no_estimates(n_regressions: int, n_patients: int) -> Estimates:
+    """Where estimation begins."""
+    shape = (n_regressions, MAX_TERMS)
+    influence = Influence(np.zeros((n_regressions, 5)), np.zeros((n_regressions, n_patients, 4)))
+    return Estimates(np.zeros(shape), np.ones(shape), np.zeros(n_regressions), influence)
 
 
 class Moves(NamedTuple):
@@ -181,6 +200,7 @@ def problem_of(regressions: Sequence[Regression], weights: Sequence[float]) -> P
         weight=np.array([weights[m] for m, _ in terms]),
         touched=np.array([m for ms in by_covariate for m in ms], dtype=np.int64),
         touched_start=_starts([len(ms) for ms in by_covariate]),
+        narrow=np.array([len(r.targets) == 1 for r in regressions], dtype=np.bool_),
     )
 
 
@@ -220,17 +240,20 @@ def term_cost(beta: float, error: float, printed: FloatArray, half: float, z_low
     cost = 0.0
     if not math.isnan(printed[0]):
         exact, near = True, True
+        ratio, spread = math.exp(min(beta, 20.0)), math.exp(min(_Z * error, 20.0))
         for k in range(3):
-            shift = 0.0 if k == 0 else (-_Z * error if k == 1 else _Z * error)
-            off = abs(math.exp(min(beta + shift, 20.0)) - printed[k])
-            digits = max(0.0, off / half - 0.9)
-            cost += 0.35 * math.log1p(4.0 * digits)
+            value = ratio if k == 0 else (ratio / spread if k == 1 else ratio * spread)
+            off = abs(value - printed[k])
+            digits = off / half - 0.9
+            if digits > 0.0:
+                cost += 0.35 * math.log1p(4.0 * digits)
             exact = exact and off < 0.985 * half
             tolerance = max(0.02, 0.03 * printed[k])
             near = near and off < 0.98 * tolerance
-            # Far away it is the ratio that counts, or a wild bound would never come back.
-            ratio = min(abs(beta + shift - math.log(printed[k])) / math.log1p(tolerance / printed[k]), 60.0)
-            cost += 3.0 * max(0.0, ratio - 0.9)
+            if off > 0.7 * tolerance:  # far away it is the ratio that counts, or a wild bound would never come back
+                width = max(math.log1p(tolerance / printed[k]), OF_AN_ERROR * error)
+                times = min(abs(math.log(max(value, 1e-9) / printed[k])) / width, 60.0)
+                cost += 3.0 * max(0.0, times - 0.9)
         cost += (0.0 if exact else 0.6) + (0.0 if near else 1.5)
     z = beta / error
     if math.isnan(printed[0]) or printed[0] == 1.0:
@@ -238,9 +261,9 @@ def term_cost(beta: float, error: float, printed: FloatArray, half: float, z_low
     elif printed[0] < 1.0:
         z = -z
     if z < z_low and z_low > 0.0:
-        cost += 2.0 + 30.0 * (z_low - z)
+        cost += WRONG_SIDE + 80.0 * (z_low - z)
     elif abs(z) > z_high:
-        cost += 2.0 + 30.0 * (abs(z) - z_high)
+        cost += WRONG_SIDE + 80.0 * (abs(z) - z_high)
     return cost
 
 
@@ -262,11 +285,42 @@ def _evaluate(
         return NOT_ESTIMABLE
     cost = 0.0
     for term in range(first, last):
-        cost += problem.weight[term] * term_cost(
-            new.beta[m, term - first], new.error[m, term - first], problem.printed[term], problem.half[term],
-            problem.z_low[term], problem.z_high[term],
-        )  # fmt: skip
+        cost += _term_cost(term, new.beta[m, term - first], new.error[m, term - first], problem)
     return cost
+
+
+@compiled
+def _term_cost(term: int, beta: float, error: float, problem: Problem) -> float:
+    cost = term_cost(beta, error, problem.printed[term], problem.half[term], problem.z_low[term], problem.z_high[term])
+    return float(problem.weight[term] * cost)
+
+
+@compiled
+def _foretell(m: int, pair: IntArray, old: FloatArray, new: FloatArray, problem: Problem, member: BoolArray, outcomes: Outcomes,
+              estimates: Estimates, found: FloatArray) -> float:  # fmt: skip
+    """Cost of the narrow regression ``m`` if ``pair`` had the values ``new``; ``found`` (3,): slope, error, intercept."""
+    k = problem.kind[m]
+    event, sums, slope = outcomes.event[k], estimates.influence.sums[m], estimates.beta[m, 0]
+    if k < 2:
+        found[0], found[1], found[2] = shift_logistic(pair, old, new, event, member, slope, estimates.beta[m, 1], sums)
+    else:
+        found[0], found[1] = shift_cox(pair, old, new, event, member, slope, sums, estimates.influence.at[m])
+    return _term_cost(problem.start[m], found[0], found[1], problem) if found[1] > 0.0 else NOT_ESTIMABLE
+
+
+@compiled
+def _measure(m: int, patients: Patients, outcomes: Outcomes, problem: Problem, everyone: BoolArray, estimates: Estimates) -> None:
+    """Measure the narrow regression ``m`` at its coefficients, in place; its cost is that of the estimate one step on."""
+    k = problem.kind[m]
+    values = patients.x[problem.column[problem.start[m]]]
+    member = patients.resected if problem.resected_only[m] else everyone
+    sums, slope = estimates.influence.sums[m], estimates.beta[m, 0]
+    if k < 2:
+        measure_logistic(values, outcomes.event[k], member, slope, estimates.beta[m, 1], sums)
+    else:
+        measure_cox(values, outcomes.order[k], outcomes.event[k], member, slope, sums, estimates.influence.at[m])
+    nobody, nothing, found = np.empty(0, dtype=np.int64), np.empty(0), np.empty(3)
+    estimates.cost[m] = _foretell(m, nobody, nothing, nothing, problem, member, outcomes, estimates, found)
 
 
 @compiled
@@ -313,23 +367,44 @@ def _nudge(i: int, field: int, records: IntArray, limits: IntArray) -> bool:
 
 
 @compiled
-def _partner(i: int, block: int, whole: bool, records: IntArray, outcomes: Outcomes, position: IntArray, moves: Moves) -> int:
-    """Somebody who differs in the block, mostly of the same stratum and often near in time; -1 where nobody is found."""
+def _differ(i: int, j: int, block: int, records: IntArray, moves: Moves) -> bool:
+    """Whether two patients differ in a field of the block."""
+    for place in range(moves.block_start[block], moves.block_start[block + 1]):
+        field = moves.block[place]
+        if records[field, i] != records[field, j]:
+            return True
+    return False
+
+
+@compiled
+def _partner(
+    i: int, block: int, whole: bool, cold: bool, records: IntArray, outcomes: Outcomes, position: IntArray, moves: Moves
+) -> int:
+    """Somebody who differs in the block, mostly of the same stratum and often near in time; -1 where nobody is found.
+
+    Near in time means a small change of the hazard ratios: of one outcome's, or, for the last digits, of both.
+    """
     n = records.shape[1]
     same = whole or np.random.random() < 0.7
-    nearby = not whole and np.random.random() < 0.5  # in time: a small change of hazard ratios
+    nearby = not whole and np.random.random() < (0.75 if cold else 0.5)
     by = 2 + np.random.randint(2)
+    away = 12 if np.random.random() < 0.6 else 3
+    wanted = 6 if nearby and np.random.random() < 0.5 else 1  # the nearest of so many by the other outcome
+    best, distance, found = -1, n, 0
     for _ in range(60):
         j = np.random.randint(n)
         if nearby:
-            j = outcomes.order[by, min(n - 1, max(0, position[by, i] + np.random.randint(-12, 13)))]
+            j = outcomes.order[by, min(n - 1, max(0, position[by, i] + np.random.randint(-away, away + 1)))]
         if same and outcomes.stratum[j] != outcomes.stratum[i]:
             continue
-        for place in range(moves.block_start[block], moves.block_start[block + 1]):
-            field = moves.block[place]
-            if records[field, i] != records[field, j]:
-                return int(j)
-    return -1
+        if _differ(i, j, block, records, moves):
+            found += 1
+            apart = abs(position[5 - by, i] - position[5 - by, j])
+            if apart < distance:
+                best, distance = int(j), apart
+            if found == wanted:
+                break
+    return best
 
 
 @compiled
@@ -376,34 +451,40 @@ def _margins_hold(i: int, old_record: IntArray, records: IntArray, moves: Moves)
 
 
 @compiled
-def _apply(changed: int, patients: Patients, scratch: _Scratch) -> bool:
-    """Write the new covariates; True where a changed patient is, or was, of the primary-resected."""
-    resected = False
+def _apply(changed: int, patients: Patients, scratch: _Scratch) -> None:
+    """Write the new covariates."""
     for k in range(changed):
         patient = scratch.pair[k]
         for c in range(N_COVARIATES):
             patients.x[c, patient] = scratch.new_x[k, c]
-        was = patients.resected[patient]
         patients.resected[patient] = patients.records[_RESECTED, patient] == 1
-        resected = resected or was or patients.resected[patient]
-    return resected
 
 
 @compiled
-def _undo(changed: int, patients: Patients, scratch: _Scratch) -> None:
+def _undo(changed: int, applied: bool, patients: Patients, scratch: _Scratch) -> None:
+    """The records as they were and, where the new ones were ``applied``, the covariates."""
     for k in range(changed):
         patient = scratch.pair[k]
         for field in range(N_FIELDS):
             patients.records[field, patient] = scratch.old_records[k, field]
+        if not applied:
+            continue
         for c in range(N_COVARIATES):
             patients.x[c, patient] = scratch.old_x[k, c]
         patients.resected[patient] = patients.records[_RESECTED, patient] == 1
 
 
 @compiled
-def _touched(changed: int, resected: bool, problem: Problem, scratch: _Scratch, marked: BoolArray, models: IntArray) -> int:
-    """The regressions that read what changed, into ``models``; returns how many."""
+def _touched(changed: int, together: bool, problem: Problem, scratch: _Scratch, marked: BoolArray, models: IntArray) -> int:
+    """The regressions that read what changed, narrow ones first, into ``models``; returns how many.
+
+    Of two patients with the same outcome at a horizon (``together``) it makes no odds there who has which value.
+    """
     n_marked = 0
+    resected, n_resected = False, 0
+    for k in range(changed):
+        resected = resected or scratch.old_x[k, _RESECTED_COVARIATE] == 1.0 or scratch.new_x[k, _RESECTED_COVARIATE] == 1.0
+        n_resected += scratch.old_x[k, _RESECTED_COVARIATE] == 1.0
     for c in range(N_COVARIATES):
         moved = False
         for k in range(changed):
@@ -412,19 +493,50 @@ def _touched(changed: int, resected: bool, problem: Problem, scratch: _Scratch, 
             continue
         for place in range(problem.touched_start[c], problem.touched_start[c + 1]):
             m = problem.touched[place]
-            if not marked[m] and (resected or not problem.resected_only[m]):
+            if marked[m] or (problem.resected_only[m] and not resected):
+                continue
+            alike = together and problem.kind[m] < 2 and (n_resected == 2 or not problem.resected_only[m])
+            if not (alike and _exchanged(m, problem, scratch)):
                 marked[m] = True
                 models[n_marked] = m
                 n_marked += 1
-    if scratch.old_x[0, _RESECTED_COVARIATE] != scratch.new_x[0, _RESECTED_COVARIATE]:  # other patients are in the population
+    if _population_changes(scratch):
         for m in range(len(marked)):
             if problem.resected_only[m] and not marked[m]:
                 marked[m] = True
                 models[n_marked] = m
                 n_marked += 1
+    models[:n_marked].sort()
     for place in range(n_marked):
         marked[models[place]] = False
     return n_marked
+
+
+@compiled
+def _exchanged(m: int, problem: Problem, scratch: _Scratch) -> bool:
+    """Each of the two patients has what the other had, of all that the regression reads."""
+    same = True
+    for c in problem.column[problem.start[m] : problem.start[m + 1]]:
+        same = same and _same(scratch.new_x[0, c], scratch.old_x[1, c]) and _same(scratch.new_x[1, c], scratch.old_x[0, c])
+    return same
+
+
+@compiled
+def _population_changes(scratch: _Scratch) -> bool:
+    """Other patients would be in the primary-resected population (a swap changes both or none)."""
+    return bool(scratch.old_x[0, _RESECTED_COVARIATE] != scratch.new_x[0, _RESECTED_COVARIATE])
+
+
+@compiled
+def _can_foretell(m: int, changed: int, problem: Problem, scratch: _Scratch) -> bool:
+    """A narrow regression on the same patients as before."""
+    if not problem.narrow[m] or (problem.resected_only[m] and _population_changes(scratch)):
+        return False
+    c = problem.column[problem.start[m]]
+    same = True
+    for k in range(changed):
+        same = same and math.isnan(scratch.old_x[k, c]) == math.isnan(scratch.new_x[k, c])
+    return same
 
 
 @compiled
@@ -436,13 +548,13 @@ def _gain_cost(contacts: int, lobes: int) -> float:
 def _choose(temperature: float, problem: Problem, cost: FloatArray, moves: Moves) -> tuple[int, int, bool]:
     """(block, field, whole): a field of 0 or more is to be nudged, else the block is to be swapped, or ``whole`` patients.
 
-    Half of the time something that a regression far from print reads.
+    Half of the time, and more often when it is cold, something that a regression far from print reads.
     """
     block = np.random.randint(len(moves.block_start) - 1)
     field = moves.nudged[np.random.randint(len(moves.nudged))]
     draw = np.random.random()
     nudge = draw < 0.15
-    if draw > 0.5:
+    if draw > (0.3 if temperature < COLD else 0.5):
         m = np.random.randint(len(cost))
         for _ in range(20):
             if cost[m] > 4.0 * np.random.random() * np.random.random():
@@ -472,7 +584,7 @@ def _propose(
         if temperature > TOO_HOT_TO_NUDGE or not _nudge(i, field, records, moves.limits):
             return 0
         return 1
-    j = _partner(i, block, whole, records, outcomes, position, moves)
+    j = _partner(i, block, whole, temperature < COLD, records, outcomes, position, moves)
     if j < 0:
         return 0
     scratch.pair[1] = j
@@ -508,7 +620,8 @@ def anneal_predictors(
         np.zeros((2, N_COVARIATES)),
         np.zeros((2, N_COVARIATES)),
     )
-    new = Estimates(np.zeros((n_models, MAX_TERMS)), np.zeros((n_models, MAX_TERMS)), np.zeros(n_models))
+    new = Estimates(np.zeros((n_models, MAX_TERMS)), np.zeros((n_models, MAX_TERMS)), np.zeros(n_models), estimates.influence)
+    found = np.zeros(3)
     marked = np.zeros(n_models, dtype=np.bool_)
     models = np.zeros(n_models, dtype=np.int64)
     contacts, lobes = 0, 0
@@ -539,23 +652,40 @@ def anneal_predictors(
         if fits and changed == 1:
             fits = _margins_hold(scratch.pair[0], scratch.old_records[0], patients.records, moves)
         n_marked = 0
+        applied = False
         if fits:
-            resected = _apply(changed, patients, scratch)
-            n_marked = _touched(changed, resected, problem, scratch, marked, models)
+            n_marked = _touched(changed, together, problem, scratch, marked, models)
             bound = -temperature * math.log(1.0 - np.random.random())  # Metropolis: a rise up to this is accepted
-            remaining = 0.0
+            gain = 0.0
             for m in models[:n_marked]:
-                remaining += estimates.cost[m]
-            for m in models[:n_marked]:
-                if delta - remaining > bound:
-                    fits = False  # even if all the others came down to nothing
+                gain += estimates.cost[m]
+            for exactly in (False, True):  # first those that can be foretold
+                for m in models[:n_marked]:
+                    if _can_foretell(m, changed, problem, scratch) == exactly:
+                        continue
+                    if delta - min(gain, MOST_GAINED) > bound:
+                        fits = False  # whatever the others gain
+                        break
+                    if exactly:
+                        new.cost[m] = _evaluate(m, patients, outcomes, problem, everyone, estimates.beta[m], new)
+                    else:
+                        c = problem.column[problem.start[m]]
+                        member = patients.resected if problem.resected_only[m] else everyone
+                        new.cost[m] = _foretell(
+                            m, scratch.pair[:changed], scratch.old_x[:changed, c], scratch.new_x[:changed, c], problem, member,
+                            outcomes, estimates, found,
+                        )  # fmt: skip
+                        new.beta[m, 0], new.error[m, 0], new.beta[m, 1] = found[0], found[1], found[2]
+                    delta += new.cost[m] - estimates.cost[m]
+                    gain -= estimates.cost[m]
+                if not fits:
                     break
-                new.cost[m] = _evaluate(m, patients, outcomes, problem, everyone, estimates.beta[m], new)
-                delta += new.cost[m] - estimates.cost[m]
-                remaining -= estimates.cost[m]
+                if not exactly:
+                    _apply(changed, patients, scratch)
+                    applied = True
             fits = fits and delta <= bound
         if not fits:
-            _undo(changed, patients, scratch)
+            _undo(changed, applied, patients, scratch)
             continue
         contacts, lobes = new_contacts, new_lobes
         for m in models[:n_marked]:
@@ -563,18 +693,24 @@ def anneal_predictors(
             for a in range(problem.start[m + 1] - problem.start[m] + 1):
                 estimates.beta[m, a] = new.beta[m, a]
                 estimates.error[m, a] = new.error[m, a]
+            if problem.narrow[m]:
+                _measure(m, patients, outcomes, problem, everyone, estimates)
 
 
 @compiled
 def evaluate_all(patients: Patients, outcomes: Outcomes, problem: Problem, estimates: Estimates, rounds: int) -> None:
     """Iterate every regression ``rounds`` times from the estimates, in place."""
     everyone = np.ones(patients.x.shape[1], dtype=np.bool_)
-    new = Estimates(np.zeros_like(estimates.beta), np.zeros_like(estimates.error), np.zeros_like(estimates.cost))
+    new = Estimates(
+        np.zeros_like(estimates.beta), np.zeros_like(estimates.error), np.zeros_like(estimates.cost), estimates.influence
+    )
     for m in range(len(problem.kind)):
         for _ in range(rounds):
             estimates.cost[m] = _evaluate(m, patients, outcomes, problem, everyone, estimates.beta[m], new)
             estimates.beta[m] = new.beta[m]
             estimates.error[m] = new.error[m]
+        if problem.narrow[m]:
+            _measure(m, patients, outcomes, problem, everyone, estimates)
 
 
 def patients_of(records: IntArray) -> Patients:

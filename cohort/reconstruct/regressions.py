@@ -25,6 +25,9 @@ _R = TypeVar("_R")
 #: The widest regression: the paper's has 15 terms, and the intercept.
 MAX_TERMS = 24
 
+#: Whole numbers up to this are looked up instead of exponentiated: counts, and millimetres.
+MOST_TABLED = 255.0
+
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Compiled by numba when first called; division by zero gives infinity, as numpy has it."""
@@ -79,42 +82,103 @@ def cox_step(
     p = len(columns)
     if p == 1:
         return _cox_step_alone(x[columns[0]], order, event, member, beta, estimate, error)
-    first = np.zeros(p)
-    second = np.zeros((p, p))
-    gradient = np.zeros(p)
-    information = np.zeros((p, p))
-    row = np.zeros(p)
+    who = _complete(x, columns, order, member)
+    n = len(who)
+    linear = np.zeros(n)
+    rows = np.empty((p, n))
+    for a in range(p):
+        values, slope = x[columns[a]], beta[a]
+        for i in range(n):
+            rows[a, i] = values[who[i]]
+            linear[i] += slope * rows[a, i]
+    weight, hazard = np.empty(n), np.zeros(n)  # hazard: 1 / (weight at risk) at a patient's own time, 0 without an event
     total = 0.0
-    for patient in order:
-        if not member[patient]:
-            continue
-        linear = 0.0
-        known = True
-        for a in range(p):
-            value = x[columns[a], patient]
-            if math.isnan(value):
-                known = False
-                break
-            row[a] = value
-            linear += value * beta[a]
-        if not known:
-            continue
-        weight = math.exp(linear)
-        total += weight
-        for a in range(p):
-            if row[a] != 0.0:
-                weighted = weight * row[a]
-                first[a] += weighted
-                for b in range(a + 1):
-                    second[a, b] += weighted * row[b]
-        if event[patient]:
-            inverse = 1.0 / total
-            for a in range(p):
-                mean = first[a] * inverse
-                gradient[a] += row[a] - mean
-                for b in range(a + 1):
-                    information[a, b] += second[a, b] * inverse - mean * first[b] * inverse
+    n_events = 0
+    for i in range(n):
+        weight[i] = math.exp(linear[i])
+        total += weight[i]
+        if event[who[i]]:
+            hazard[i] = 1.0 / total
+            n_events += 1
+    gradient = np.zeros(p)
+    means = np.empty((p, n_events))  # of those at risk at each event
+    for a in range(p):
+        first, e = 0.0, 0
+        for i in range(n):
+            first += weight[i] * rows[a, i]
+            if hazard[i] > 0.0:
+                means[a, e] = first * hazard[i]
+                gradient[a] += rows[a, i] - means[a, e]
+                e += 1
+    # The sum over events of E[xx'] - E[x]E[x]', patient by patient: each counts at all events up to his own time.
+    cumulative = 0.0
+    for i in range(n - 1, -1, -1):
+        cumulative += hazard[i]
+        weight[i] *= cumulative
+    information = np.zeros((p, p))
+    _add_squares(information, rows, weight)
+    _add_squares(information, means, np.full(n_events, -1.0))
     return _finish(information, gradient, p, beta, estimate, error)
+
+
+@compiled
+def _complete(x: FloatArray, columns: IntArray, order: IntArray, member: BoolArray) -> IntArray:
+    """Members in ``order`` of whom all ``columns`` are known."""
+    who = np.empty(len(order), dtype=np.int64)
+    n = 0
+    for patient in order:
+        known = member[patient]
+        if known:
+            for a in columns:
+                if math.isnan(x[a, patient]):
+                    known = False
+                    break
+        if known:
+            who[n] = patient
+            n += 1
+    return who[:n]
+
+
+@compiled
+def _add_squares(matrix: FloatArray, rows: FloatArray, weight: FloatArray) -> None:
+    """Add rows diag(weight) rows' to the lower triangle of ``matrix``.
+
+    Four sums side by side, which processors add at once; a fixed number, so that all of them give the same digits.
+    """
+    p, n = rows.shape
+    whole = n // 4 * 4
+    scaled = np.empty(n)
+    for a in range(p):
+        for i in range(n):
+            scaled[i] = weight[i] * rows[a, i]
+        for b in range(a + 1):
+            s0, s1, s2, s3 = 0.0, 0.0, 0.0, 0.0
+            for i in range(0, whole, 4):
+                s0 += scaled[i] * rows[b, i]
+                s1 += scaled[i + 1] * rows[b, i + 1]
+                s2 += scaled[i + 2] * rows[b, i + 2]
+                s3 += scaled[i + 3] * rows[b, i + 3]
+            for i in range(whole, n):
+                s0 += scaled[i] * rows[b, i]
+            matrix[a, b] += s0 + s1 + s2 + s3
+
+
+@compiled
+def powers(values: FloatArray, slope: float) -> FloatArray:
+    """exp(slope k) for k = 0 to the largest of ``values``, where these are small whole numbers; otherwise nothing."""
+    largest = 0.0
+    for value in values:
+        if math.isnan(value):
+            continue
+        if value != math.floor(value) or value > MOST_TABLED:
+            return np.empty(0)
+        largest = max(largest, value)
+    table = np.empty(int(largest) + 1)
+    one = math.exp(slope)
+    table[0] = 1.0
+    for k in range(1, len(table)):
+        table[k] = table[k - 1] * one
+    return table
 
 
 @compiled
@@ -124,18 +188,16 @@ def _cox_step_alone(
 ) -> bool:  # fmt: skip
     total, first, second, gradient, information = 0.0, 0.0, 0.0, 0.0, 0.0
     slope = beta[0]
-    one = math.exp(slope)
+    table = powers(values, slope)
     for patient in order:
         value = values[patient]
         if not member[patient] or math.isnan(value):
             continue
-        if value == 0.0:
-            total += 1.0
-        else:
-            weight = one if value == 1.0 else math.exp(slope * value)
-            total += weight
-            first += weight * value
-            second += weight * value * value
+        weight = table[int(value)] if len(table) else math.exp(slope * value)
+        total += weight
+        weight *= value
+        first += weight
+        second += weight * value
         if event[patient]:
             mean = first / total
             gradient += value - mean
@@ -156,31 +218,56 @@ def logistic_step(
     p = len(columns) + 1
     gradient = np.zeros(p)
     information = np.zeros((p, p))
-    row = np.ones(p)
+    if p == 2:
+        _logistic_sums_alone(x[columns[0]], order, event, member, beta, gradient, information)
+        return _finish(information, gradient, p, beta, estimate, error)
+    who = _complete(x, columns, order, member)
+    n = len(who)
+    linear = np.full(n, beta[p - 1])
+    rows = np.ones((p, n))
+    for a in range(p - 1):
+        values, slope = x[columns[a]], beta[a]
+        for i in range(n):
+            rows[a, i] = values[who[i]]
+            linear[i] += slope * rows[a, i]
+    spread, residual = np.empty(n), np.empty(n)
+    for i in range(n):
+        risk = 1.0 / (1.0 + math.exp(-linear[i]))
+        residual[i] = (1.0 if event[who[i]] else 0.0) - risk
+        spread[i] = risk * (1.0 - risk)
+    for a in range(p):
+        for i in range(n):
+            gradient[a] += residual[i] * rows[a, i]
+    _add_squares(information, rows, spread)
+    return _finish(information, gradient, p, beta, estimate, error)
+
+
+@compiled
+def _logistic_sums_alone(
+    values: FloatArray, order: IntArray, event: BoolArray, member: BoolArray, beta: FloatArray,
+    gradient: FloatArray, information: FloatArray,
+) -> None:  # fmt: skip
+    """Gradient and information of a slope and the intercept."""
+    table = powers(values, -beta[0])
+    intercept = math.exp(-beta[1])
     for patient in order:
-        if not member[patient]:
+        value = values[patient]
+        if not member[patient] or math.isnan(value):
             continue
-        linear = beta[p - 1]
-        known = True
-        for a in range(p - 1):
-            value = x[columns[a], patient]
-            if math.isnan(value):
-                known = False
-                break
-            row[a] = value
-            linear += value * beta[a]
-        if not known:
-            continue
-        risk = 1.0 / (1.0 + math.exp(-linear))
+        risk = 1.0 / (1.0 + intercept * (table[int(value)] if len(table) else math.exp(-beta[0] * value)))
         residual = (1.0 if event[patient] else 0.0) - risk
         spread = risk * (1.0 - risk)
-        for a in range(p):
-            if row[a] != 0.0:
-                gradient[a] += residual * row[a]
-                weighted = spread * row[a]
-                for b in range(a + 1):
-                    information[a, b] += weighted * row[b]
-    return _finish(information, gradient, p, beta, estimate, error)
+        gradient[0] += residual * value
+        gradient[1] += residual
+        information[0, 0] += spread * value * value
+        information[1, 0] += spread * value
+        information[1, 1] += spread
+
+
+@compiled
+def within_reach(decrement_squared: float) -> float:
+    """The share of a Newton step to take: far from the maximum, where gradient times step exceeds 1, a whole one overshoots."""
+    return 1.0 / math.sqrt(max(1.0, decrement_squared))
 
 
 @compiled
@@ -191,8 +278,11 @@ def _finish(
     variance = np.zeros(n_terms)
     if not _solve(information, gradient, n_terms, step, variance):
         return False
+    squared = 0.0
     for a in range(n_terms):
-        # A longer step than this leaves the region in which it means anything.
-        estimate[a] = beta[a] + max(-1.0, min(1.0, step[a]))
+        squared += gradient[a] * step[a]
+    share = within_reach(squared)
+    for a in range(n_terms):
+        estimate[a] = beta[a] + share * step[a]
         error[a] = math.sqrt(variance[a])
     return True
