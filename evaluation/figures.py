@@ -7,6 +7,7 @@ in grey and without colour vision.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -15,9 +16,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.text import Text
 from PIL import Image
 
+from cohort.dictionary import DICTIONARY
 from cohort.types import ENDPOINTS, POPULATIONS
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.predictions import NO_FEATURES
@@ -53,6 +59,82 @@ def population_label(name: str) -> str:
     return POPULATIONS[name].label if name in POPULATIONS else name
 
 
+#: Covariates and lines of Table 1 that are no single variable of the dictionary, and levels that are no plain words.
+_OTHER_LABELS = {"mri_any": "MRI with gadolinium at any time"}
+_LEVEL_LABELS = {
+    "t1_3": "T1–3",
+    "t4": "T4",
+    "n0": "N0",
+    "n1_2": "N1–2",
+    "r0": "R0",
+    "r1": "R1",
+    "ras_mutated": "RAS mutated",
+    "braf_mutated": "BRAF mutated",
+    "anti_egfr": "anti-EGFR",
+    "anti_vegf": "anti-VEGF",
+    "1-2": "1–2",
+}
+_FACT_HEADS = {"n": "Number:", "pct": "Percent:", "p": "P:", "or": "Odds ratio:", "hr": "Hazard ratio:"}
+_FACT_WORDS = {
+    "6m": "6 months",
+    "12m": "12 months",
+    "os": "overall survival",
+    "dfs": "disease-free survival",
+    "vs": "v",
+    "r0": "R0",
+    "r1": "R1",
+    "mri": "MRI",
+    "pn": "pN",
+    "ecog": "ECOG",
+    "braf": "BRAF",
+}
+#: What :func:`in_words` takes for a name of the code: lower-case words joined by underscores, and three bare words.
+_CODE_NAME = re.compile(r"\b(?:[a-z][a-z0-9]*(?:_[a-z0-9]+)+|dfs|os|cea)\b")
+
+
+def variable_label(name: str) -> str:
+    """The dictionary's label; a line of Table 1 (``cea``) has that of its baseline column, without the time."""
+    if name in _OTHER_LABELS:
+        return _OTHER_LABELS[name]
+    if name in DICTIONARY:
+        return DICTIONARY[name].label
+    if f"baseline_{name}" in DICTIONARY:
+        label = DICTIONARY[f"baseline_{name}"].label.removeprefix("Baseline ")
+        return label[:1].upper() + label[1:]
+    return name.replace("_", " ")
+
+
+def level_label(level: str) -> str:
+    return _LEVEL_LABELS.get(level, level.replace(">=", "≥").replace("_", " "))
+
+
+def effect_label(variable: str, level: str) -> str:
+    """``Sex (male)``, or what the ratio of a number is for: ``Baseline CEA (per ng/ml)``."""
+    unit = DICTIONARY[variable].unit.removesuffix("s") if variable in DICTIONARY else ""
+    within = level_label(level) if level else f"per {unit}" if unit else ""
+    return f"{variable_label(variable)} ({within})" if within else variable_label(variable)
+
+
+def fact_label(name: str) -> str:
+    """``n_relapse_12m`` as ``Number: relapse 12 months``."""
+    head, *rest = name.split("_")
+    words = " ".join(_FACT_WORDS.get(word, word) for word in rest)
+    return f"{_FACT_HEADS[head]} {words}" if head in _FACT_HEADS and words else f"{head.capitalize()} {words}".strip()
+
+
+def in_words(text: str) -> str:
+    """A sentence with the names of variables, levels, endpoints and numbers of the text in it as words."""
+    return _CODE_NAME.sub(lambda found: _in_words(found.group()), text)
+
+
+def _in_words(name: str) -> str:
+    if name in ENDPOINTS:
+        return ENDPOINTS[name].label.lower()
+    if {name, f"baseline_{name}"} & {*DICTIONARY, *_OTHER_LABELS}:
+        return variable_label(name)
+    return fact_label(name) if name.split("_")[0] in _FACT_HEADS else level_label(name)
+
+
 def signed(number: float, decimals: int = 2) -> str:
     """A number as printed, with a true minus sign and no minus zero."""
     text = f"{number:.{decimals}f}"
@@ -62,14 +144,40 @@ def signed(number: float, decimals: int = 2) -> str:
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:
-    """The figure as PNG; the same figure gives the same bytes. 64 colours: a third of the size, to the eye the same."""
+    """The figure as PNG; the same figure gives the same bytes. Few colours: a third of the size, to the eye the same.
+
+    Median cut merges what covers few pixels, such as a few orange marks among hundreds of others, so what has exactly a colour
+    that the figure was drawn in keeps it; the 64 are for the shades between.
+    """
     figure.set_dpi(dpi)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # type: ignore[no-untyped-call]
     drawn = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")  # type: ignore[no-untyped-call]
+    reduced = drawn.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    indices, palette = np.array(reduced), (reduced.getpalette() or [])[: 3 * 64]
+    codes = np.asarray(drawn, dtype=np.int32) @ (1 << 16, 1 << 8, 1)
+    for red, green, blue in _drawn_in(figure)[: 256 - 64]:
+        indices[codes == (red << 16) + (green << 8) + blue] = len(palette) // 3
+        palette += [red, green, blue]
+    kept = Image.fromarray(indices, mode="P")
+    kept.putpalette(palette)
     buffer = io.BytesIO()
-    drawn.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(buffer, format="png")
+    kept.save(buffer, format="png")
     return buffer.getvalue()
+
+
+def _drawn_in(figure: Figure) -> list[tuple[int, int, int]]:
+    """The opaque colours of the figure's lines, markers, patches and texts, each once, in the order of drawing."""
+    found: list[object] = []
+    for artist in figure.findobj():
+        if isinstance(artist, Line2D):
+            found += [artist.get_color(), artist.get_markerfacecolor()]
+        elif isinstance(artist, Patch):
+            found += [artist.get_facecolor(), artist.get_edgecolor()]
+        elif isinstance(artist, Text):
+            found.append(artist.get_color())
+    colours = (to_rgba(colour) for colour in found)  # type: ignore[arg-type]
+    return list(dict.fromkeys((round(255 * r), round(255 * g), round(255 * b)) for r, g, b, a in colours if a == 1))
 
 
 # ---- one cell

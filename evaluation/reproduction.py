@@ -19,6 +19,9 @@ from evaluation.tolerance import exact, half_unit, near
 SIGNIFICANCE = (0.05, 0.10)
 REPRODUCED, DIFFERS, MISPRINT, NOT_COMPUTED = "reproduced", "differs", "misprint", "not computed"
 
+#: A number of ours that the paper does not give: it stands in the tables, and the bar does not ask for it.
+NOT_IN_PRINT = "not in print"
+
 #: What the text says of the second stage: the independent predictors of each population and outcome.
 PUBLISHED_SELECTION: dict[tuple[str, str], frozenset[str]] = {
     ("overall", "relapse_6m"): frozenset({"primary_resected"}),
@@ -82,13 +85,38 @@ def compare_table1(published: pd.DataFrame, ours: pd.DataFrame, audit: pd.DataFr
     """Published Table 1 (text) with ``ours_baseline, ours_pre_surgery, ours_p_value`` and ``verdict``.
 
     Counts and quantiles must be those printed, digit by digit; P on the same side of 0.05 and 0.10 and, where printed as "<x",
-    below x.
+    below x. Rows of ours alone follow those of their variable, with nothing in the published columns.
     """
-    renamed = ours.rename(columns={c: f"ours_{c}" for c in ("baseline", "pre_surgery", "p_value")}).drop(columns="test")
-    merged = published.merge(renamed, on=["variable", "statistic"], how="left", validate="one_to_one")
+    placed = _beside_printed_tests(published, ours)
+    renamed = placed.rename(columns={c: f"ours_{c}" for c in ("baseline", "pre_surgery", "p_value")}).drop(columns="test")
+    merged = _with_ours_alone(published, renamed, ["variable", "statistic"])
+    variables = list(dict.fromkeys(merged["variable"]))
+    merged = merged.sort_values("variable", key=lambda names: names.map(variables.index), kind="stable", ignore_index=True)
     findings = _table1_findings(audit)
-    merged["verdict"] = [_table1_verdict(row, findings) for _, row in merged.iterrows()]
+    merged["verdict"] = [row["verdict"] or _table1_verdict(row, findings) for _, row in merged.iterrows()]
     return merged
+
+
+def _beside_printed_tests(published: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
+    """Ours with the P of a paired test in the row where print has that test: which level comes first is a matter of layout."""
+    p_values, tests = list(ours["p_value"]), list(ours["test"])
+    rows = {key: row for row, key in enumerate(zip(ours["variable"], ours["statistic"], strict=True))}
+    carried = {(key[0], tests[row]): row for key, row in rows.items() if tests[row]}
+    for variable, statistic, test in published[["variable", "statistic", "test"]].itertuples(index=False, name=None):
+        there, here = carried.get((variable, test)), rows.get((variable, statistic))
+        if there is not None and here is not None and there != here:
+            p_values[here], tests[here] = p_values[there], tests[there]
+            p_values[there], tests[there] = float("nan"), ""
+    return ours.assign(p_value=p_values, test=tests)
+
+
+def _with_ours_alone(published: pd.DataFrame, ours: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """Every published row with ours, then the rows of ours alone; ``verdict`` is settled for those and empty for the others."""
+    merged = published.merge(ours, on=key, how="left", validate="one_to_one").assign(verdict="")
+    sides = ours.merge(published[key], on=key, how="left", indicator=True)
+    alone = sides[sides.pop("_merge") == "left_only"]
+    blank = {name: "" for name in published.columns if name not in key}
+    return pd.concat([merged, alone.assign(**blank, verdict=NOT_IN_PRINT)[merged.columns]], ignore_index=True)
 
 
 @dataclass(frozen=True)
@@ -132,6 +160,8 @@ def _table1_verdict(row: pd.Series, findings: list[_Table1Finding]) -> str:
     p_fits = not p_text or (same_side(p_text, p_value) and (p_text[0] != "<" or p_value < float(p_text[1:])))
     if not wrong and p_fits:
         return REPRODUCED
+    if not p_fits:
+        return DIFFERS  # a finding excuses the cell that it is about, not the test
     for when in wrong:
         for finding in findings:
             if finding.is_about(str(row["variable"]), when, str(row["statistic"])):
@@ -143,13 +173,16 @@ def compare_facts(published: pd.DataFrame, ours: pd.DataFrame, audit: pd.DataFra
     """The text's numbers (as text) with ``ours_value, ours_ci_low, ours_ci_high, ours_p_value`` and ``verdict``.
 
     A count must be equal; other values and bounds are as exact as printed, or within 0.02 or 3 %; a percentage may be cut off. Of
-    a P value alone the printed digits or, as with effects, the sides of 0.05 and 0.10 count.
+    a P value alone the printed digits or, as with effects, the sides of 0.05 and 0.10 count. Numbers of ours alone come last.
     """
     renamed = ours.rename(columns={c: f"ours_{c}" for c in ("value", "ci_low", "ci_high", "p_value")})
-    merged = published.merge(renamed.drop(columns=["description", "population"]), on="fact", how="left", validate="one_to_one")
+    merged = _with_ours_alone(published, renamed.drop(columns=["description", "population"]), ["fact"])
+    alone = merged["verdict"] == NOT_IN_PRINT
+    for name in ("description", "population"):
+        merged.loc[alone, name] = merged.loc[alone, "fact"].map(ours.set_index("fact")[name])
     texts = audit.loc[(audit["severity"] == "contradiction") & (audit["table"] == "text"), "finding"]
     reasons = {str(text).partition(":")[0]: str(text) for text in texts}
-    merged["verdict"] = [_fact_verdict(row, reasons.get(str(row["fact"]), "")) for _, row in merged.iterrows()]
+    merged["verdict"] = [row["verdict"] or _fact_verdict(row, reasons.get(row["fact"], "")) for _, row in merged.iterrows()]
     return merged.drop(columns="note")
 
 
@@ -190,6 +223,11 @@ def _same_fact(name: str, text: str, value: float) -> bool:
 def verdict_word(verdict: str) -> str:
     """The verdict without its reason."""
     return verdict.partition(" (")[0]
+
+
+def against_the_bar(compared: pd.DataFrame) -> pd.DataFrame:
+    """The rows that count against us: all that print gives soundly and we do not reproduce, computed or not."""
+    return compared[~compared["verdict"].map(verdict_word).isin([REPRODUCED, MISPRINT, NOT_IN_PRINT])]
 
 
 def selection_table(effects: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
@@ -236,13 +274,14 @@ def _terms_differ(effects: pd.DataFrame, published: pd.DataFrame, outcome: str) 
 def summary(effects: pd.DataFrame, table1: pd.DataFrame, facts: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:
     """The bar: one row a criterion with ``got`` of ``of``, the ``share`` in percent, the ``target`` and whether it is ``met``.
 
-    Misprints count nowhere. Exactness is asked of the rows of which no proof says that no data give every digit.
+    Misprints, and numbers that print lacks, count nowhere.
+    Exactness is asked of the rows of which no proof says that no data give every digit.
     """
     sound = effects[effects["verdict"].map(verdict_word) != MISPRINT]
     exact_of = sound[sound["attainable"]]
-    cells = table1[table1["verdict"].map(verdict_word) != MISPRINT]
+    cells = table1[~table1["verdict"].map(verdict_word).isin([MISPRINT, NOT_IN_PRINT])]
     counts = cells["statistic"].str.startswith("count:") | cells["statistic"].isin(["missing", "not_applicable"])
-    told = facts[facts["verdict"].map(verdict_word) != MISPRINT]
+    told = facts[~facts["verdict"].map(verdict_word).isin([MISPRINT, NOT_IN_PRINT])]
     rows = [
         ("effects reproduced", int((sound["verdict"] == REPRODUCED).sum()), len(sound), 95.0),
         ("effects exact to every digit", int(exact_of["exact"].sum()), len(exact_of), 70.0),

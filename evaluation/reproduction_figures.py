@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE, row_name
-from evaluation.figures import endpoint_label, population_label
+from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE
+from evaluation.figures import effect_label, endpoint_label, level_label, population_label
 from evaluation.reproduction import verdict_word
 from evaluation.survival_curves import SurvivalFigure, SurvivalPanel
 from models.two_stage import enters
@@ -22,6 +22,9 @@ _INK, _GREY, _LIGHT, _BLUE, _ORANGE, _SKY = "#1a1a1a", "#767676", "#d9d9d9", "#0
 _GROUP_STYLES = (("#0072b2", "-"), ("#d55e00", "--"), ("#1a1a1a", ":"))
 _VERDICT_COLOURS = {"reproduced": _BLUE, "differs": _ORANGE, "misprint": _GREY, "not computed": _LIGHT}
 _ROW_INCHES = 0.2
+_COMPARISON_ROW_INCHES = 0.19
+_COMPARISON_TITLE = "Published (grey) and reconstructed (colour) effects, 95% CI"
+_LAST_MONTH = 120.0  # few are followed longer, and the early part is what the paper is about
 _LIMITS = (0.1, 20.0)
 _TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8, 16)
 
@@ -84,7 +87,7 @@ def forest_figure(effects: pd.DataFrame, population: str, outcomes: tuple[str, s
     chosen = effects[(effects["population"] == population) & effects["outcome"].isin(outcomes)]
     keys = list(dict.fromkeys(map(tuple, chosen[["variable", "level"]].to_numpy())))
     height = 1.5 + _ROW_INCHES * max(len(keys), 4)
-    figure = Figure(figsize=(12.6, height), facecolor="white")
+    figure = Figure(figsize=(13.6, height), facecolor="white")
     top, bottom = 1 - 0.75 / height, 0.55 / height
     ratio = "Odds ratios" if outcomes[0].startswith("relapse") else "Hazard ratios"
     figure.text(
@@ -96,16 +99,16 @@ def forest_figure(effects: pd.DataFrame, population: str, outcomes: tuple[str, s
         va="center",
     )
     for place, outcome in enumerate(outcomes):
-        axes = figure.add_axes((0.235 + 0.385 * place, bottom, 0.235, top - bottom))
+        axes = figure.add_axes((0.29 + 0.36 * place, bottom, 0.215, top - bottom))
         _log_axis(axes, "")
         axes.text(0, -1.05, f"{endpoint_label(outcome)}", transform=axes.get_yaxis_transform(), fontsize=9, va="center")
         axes.set_ylim(len(keys) - 0.4, -0.6)
         for y, (variable, level) in enumerate(keys):
             if place == 0:
                 axes.text(
-                    -0.98,
+                    -1.3,
                     y,
-                    row_name(variable, level).replace("_", " "),
+                    effect_label(variable, level),
                     transform=axes.get_yaxis_transform(),
                     fontsize=7.5,
                     va="center",
@@ -133,51 +136,49 @@ def forest_figure(effects: pd.DataFrame, population: str, outcomes: tuple[str, s
 
 
 def comparison_figure(comparison: pd.DataFrame) -> Figure:
-    """All published effects with ours below each: print in grey, ours coloured by verdict; one panel an outcome."""
+    """All published effects with ours below each: print in grey, ours coloured by verdict; one panel an outcome, two in a row."""
     outcomes = list(dict.fromkeys(comparison["outcome"]))
     rows = {o: comparison[comparison["outcome"] == o] for o in outcomes}
-    longest = max(map(len, rows.values()))
-    height = 1.9 + 0.215 * longest
-    figure = Figure(figsize=(17.5, height), facecolor="white")
-    figure.text(
-        0.008,
-        1 - 0.25 / height,
-        "Published (grey) and reconstructed (colour) effects, 95% CI",
-        fontsize=12,
-        fontweight="bold",
-        va="center",
-    )
+    # Inches: the head, then each line of panels as high as its longer one needs.
+    lines = [max(len(rows[o]) for o in outcomes[start : start + 2]) for start in range(0, len(outcomes), 2)]
+    panels = [0.55 + _COMPARISON_ROW_INCHES * n for n in lines]
+    width, height = 14.0, 0.75 + sum(panels) + 0.35 * len(lines)
+    figure = Figure(figsize=(width, height), facecolor="white")
+    figure.text(0.008, 1 - 0.2 / height, _COMPARISON_TITLE, fontsize=12, fontweight="bold", va="center")
     names = {"reproduced": "reproduced", "differs": "differs", "misprint": "print contradicts itself"}
     for place, (word, text) in enumerate(names.items()):
-        figure.text(0.46 + 0.12 * place, 1 - 0.25 / height, f"■ {text}", fontsize=9, color=_VERDICT_COLOURS[word], va="center")
-    top, bottom = 1 - 0.85 / height, 0.45 / height
-    for place, outcome in enumerate(outcomes):
-        axes = figure.add_axes((0.115 + 0.248 * place, bottom, 0.128, top - bottom))
-        _log_axis(axes, "")
-        axes.set_title(endpoint_label(outcome), fontsize=9.5, loc="center", color=_INK)
-        axes.set_ylim(longest - 0.4, -0.6)
-        for y, (_, row) in enumerate(rows[outcome].iterrows()):
-            second = row["analysis"] == MULTIVARIABLE
-            colour = _VERDICT_COLOURS[verdict_word(str(row["verdict"]))]
-            if y % 2 == 0:
-                axes.axhspan(y - 0.5, y + 0.5, color="#f6f6f6", zorder=0)
-            form = str(row["level"])
-            label = row_name(str(row["variable"]), form).replace("_", " ") + (" – second stage" if second else "")
-            axes.text(
-                -0.03,
-                y,
-                label,
-                transform=axes.get_yaxis_transform(),
-                fontsize=6.6,
-                va="center",
-                ha="right",
-                color=_BLUE if second else _INK,
-            )
-            printed = tuple(float(row[n]) for n in ("estimate", "ci_low", "ci_high"))
-            ours = tuple(float(row[f"ours_{n}"]) for n in ("estimate", "ci_low", "ci_high"))
-            _interval(axes, y - 0.17, printed, "#9a9a9a", filled=True, width=1.8)  # type: ignore[arg-type]
-            _interval(axes, y + 0.19, ours, colour, filled=True)  # type: ignore[arg-type]
+        x = 0.008 + 0.12 * place
+        figure.text(x, 1 - 0.48 / height, f"■ {text}", fontsize=9.5, color=_VERDICT_COLOURS[word], va="center")
+    figure.text(0.42, 1 - 0.48 / height, "Names in blue: second stage", fontsize=9.5, color=_BLUE, va="center")
+    top = 0.75
+    for line, (longest, inches) in enumerate(zip(lines, panels, strict=True)):
+        for column, outcome in enumerate(outcomes[2 * line : 2 * line + 2]):
+            bottom, plot = height - top - inches, inches - 0.55
+            axes = figure.add_axes((0.315 + 0.5 * column, (bottom + 0.2) / height, 0.18, plot / height))
+            _comparison_axes(axes, endpoint_label(outcome), rows[outcome], longest)
+        top += inches + 0.35
     return figure
+
+
+def _comparison_axes(axes: Axes, title: str, rows: pd.DataFrame, longest: int) -> None:
+    _log_axis(axes, "")
+    axes.set_title(title, fontsize=10.5, loc="center", color=_INK)
+    axes.set_ylim(longest - 0.4, -0.6)
+    for y, (_, row) in enumerate(rows.iterrows()):
+        second = row["analysis"] == MULTIVARIABLE
+        if y % 2 == 0:
+            axes.axhspan(y - 0.5, y + 0.5, color="#f6f6f6", zorder=0)
+        label = effect_label(str(row["variable"]), str(row["level"])) + (" – stage 2" if second else "")
+        colour = _BLUE if second else _INK
+        axes.text(
+            -0.03, y, label, transform=axes.get_yaxis_transform(), fontsize=8.5, va="center", ha="right", color=colour,
+            parse_math=False,
+        )  # fmt: skip
+        printed = tuple(float(row[n]) for n in ("estimate", "ci_low", "ci_high"))
+        ours = tuple(float(row[f"ours_{n}"]) for n in ("estimate", "ci_low", "ci_high"))
+        _interval(axes, y - 0.17, printed, "#9a9a9a", filled=True, width=1.8)  # type: ignore[arg-type]
+        verdict = _VERDICT_COLOURS[verdict_word(str(row["verdict"]))]
+        _interval(axes, y + 0.19, ours, verdict, filled=True)  # type: ignore[arg-type]
 
 
 # ---- survival
@@ -201,13 +202,15 @@ def survival_figure(figure_data: SurvivalFigure) -> Figure:
 
 def _survival_axes(axes: Axes, panel: SurvivalPanel) -> None:
     _plain(axes)
-    end = min(120.0, 12 * math.ceil(panel.curves["time_months"].max() / 12))
+    followed = float(panel.curves["time_months"].max())
+    end = min(_LAST_MONTH, 12 * math.ceil(followed / 12))
     ticks = np.arange(0, end + 1, 24 if end > 48 else 12)
     headroom = 1.04 + 0.09 * len(panel.medians)  # for the legend: a curve may stay high
     axes.set(xlim=(0, end), ylim=(0, headroom), xticks=ticks, yticks=(0, 0.25, 0.5, 0.75, 1))
     p = f"   log-rank P {p_text(panel.p_value)}" if math.isfinite(panel.p_value) else ""
     axes.set_title(panel.title[:1].upper() + panel.title[1:] + p, fontsize=9, loc="left", color=_INK)
-    axes.set_xlabel("Months", fontsize=8, labelpad=1)
+    beyond = f" (drawn to {end:.0f}; the longest follow-up is {followed:.0f})" if followed > end else ""
+    axes.set_xlabel(f"Months{beyond}", fontsize=8, labelpad=1)
     axes.set_ylabel("Survival", fontsize=8)
     axes.axhline(0.5, color=_LIGHT, linewidth=0.8, zorder=1)
     for place, (_, group) in enumerate(panel.medians.iterrows()):
@@ -286,5 +289,5 @@ def pattern_figure(table: pd.DataFrame, title: str, p_values: Mapping[str, float
                 base += cell["percent"]
     for place, (colour, level) in enumerate(zip(shades, levels, strict=False)):
         figure.text(left, 0.74 - 0.075 * place, "■", fontsize=10, color=colour, va="center")
-        figure.text(left + 0.015, 0.74 - 0.075 * place, level.replace("_", " "), fontsize=8, va="center")
+        figure.text(left + 0.015, 0.74 - 0.075 * place, level_label(level), fontsize=8, va="center")
     return figure

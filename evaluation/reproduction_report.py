@@ -10,13 +10,32 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from cohort.dictionary import DICTIONARY
 from cohort.types import EVIDENCE_LABELS, Evidence
-from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE, row_name
-from evaluation.figures import endpoint_label, population_label
+from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE
+from evaluation.figures import (
+    effect_label,
+    endpoint_label,
+    fact_label,
+    in_words,
+    level_label,
+    population_label,
+    variable_label,
+)
 from evaluation.report import image, template
-from evaluation.reproduction import verdict_word
+from evaluation.reproduction import against_the_bar
 from evaluation.reproduction_figures import p_text, stands_out
 from models.two_stage import ENTRY_P
+
+#: What the page says of a cohort whose patients nobody treated.
+CAVEATS: dict[Evidence, str] = {
+    "reconstructed": "The cohort was built so that this analysis gives the published numbers; that it does says nothing about"
+    " patients.",
+    "simulated": "The patients were drawn from a model; what this analysis finds in them says nothing about patients.",
+}
+
+_TESTS = {"wilcoxon": "Wilcoxon", "mcnemar": "McNemar"}
+_STATISTICS = {"q1": "lower quartile", "q3": "upper quartile", "min": "minimum", "max": "maximum"}
 
 METHODS = (
     "Logistic regression of relapse or death by 6 and by 12 months (patients censored before are left out), Cox regression"
@@ -61,6 +80,7 @@ def render_reproduction(data: ReproductionData) -> str:
     return template("reproduction.html.j2").render(
         data=data,
         evidence_label=EVIDENCE_LABELS[data.evidence],
+        caveat=CAVEATS.get(data.evidence, ""),
         methods=METHODS,
         selection=[_words(row) for _, row in data.selection.iterrows()],
         summary=[] if data.summary is None else data.summary.to_dict("records"),
@@ -73,7 +93,7 @@ def render_reproduction(data: ReproductionData) -> str:
         facts=_fact_rows(data),
         comparison=_comparison_rows(data.effects_compared),
         differing=_differing(data.effects_compared),
-        audit=[] if data.audit is None else data.audit.to_dict("records"),
+        audit=[] if data.audit is None else [_finding(row) for _, row in data.audit.iterrows()],
         figures=[(title, image(png)) for title, png in data.figures.values()],
     )
 
@@ -103,7 +123,26 @@ def _words(row: pd.Series) -> dict[str, object]:
         **{str(k): v for k, v in row.items()},
         "population": population_label(str(row["population"])),
         "outcome": endpoint_label(str(row["outcome"])),
+        "published": names_in_words(str(row["published"])),
+        "ours": names_in_words(str(row["ours"])),
+        "terms": terms_in_words(str(row["terms"])),
     }
+
+
+def names_in_words(names: str) -> str:
+    """``ecog_ps, ras_braf`` by the dictionary's labels."""
+    return ", ".join(map(variable_label, names.split(", ")))
+
+
+def terms_in_words(terms: str) -> str:
+    """``only here: ecog_ps (1-2), presurgery_cea; only in print: ...`` by the dictionary's labels."""
+    parts = [side.partition(": ") for side in terms.split("; ") if side]
+    return "; ".join(f"{side}: {', '.join(map(_term_in_words, names.split(', ')))}" for side, _, names in parts)
+
+
+def _term_in_words(name: str) -> str:
+    variable, _, level = name.partition(" (")
+    return effect_label(variable, level.removesuffix(")"))
 
 
 def _table1_rows(data: ReproductionData) -> list[dict[str, str]]:
@@ -113,19 +152,25 @@ def _table1_rows(data: ReproductionData) -> list[dict[str, str]]:
         verdicts = dict(zip(keys, data.table1_compared["verdict"], strict=True))
     rows = []
     for _, row in data.table1.iterrows():
-        counted = str(row["statistic"]).startswith("count:") or row["statistic"] in ("missing", "not_applicable")
-        digits = 0 if counted else 1
+        statistic = str(row["statistic"]).removeprefix("count:")
         rows.append(
             {
-                "variable": str(row["variable"]).replace("_", " "),
-                "statistic": str(row["statistic"]).removeprefix("count:").replace("_", " "),
-                "baseline": number_text(row["baseline"], digits),
-                "pre_surgery": number_text(row["pre_surgery"], digits),
-                "p_value": f"{p_text(row['p_value'])} ({row['test']})" if row["test"] else "",
-                "verdict": verdicts.get((row["variable"], row["statistic"]), ""),
+                "variable": _line_label(str(row["variable"])),
+                "statistic": _STATISTICS.get(statistic, level_label(statistic)),
+                "baseline": number_text(row["baseline"], 1).removesuffix(".0"),
+                "pre_surgery": number_text(row["pre_surgery"], 1).removesuffix(".0"),
+                "p_value": f"{p_text(row['p_value'])} ({_TESTS[row['test']]})" if row["test"] else "",
+                "verdict": in_words(verdicts.get((row["variable"], row["statistic"]), "")),
             }
         )
     return rows
+
+
+def _line_label(name: str) -> str:
+    """A line of Table 1 with its unit; a count of lesions or segments has it in the name."""
+    variable = DICTIONARY.get(name) or DICTIONARY.get(f"baseline_{name}")
+    unit = f" ({variable.unit})" if variable is not None and variable.unit and variable.kind == "continuous" else ""
+    return variable_label(name) + unit
 
 
 def _regression_table(effects: pd.DataFrame, population: str, outcomes: tuple[str, str], title: str) -> dict[str, object]:
@@ -139,9 +184,7 @@ def _regression_table(effects: pd.DataFrame, population: str, outcomes: tuple[st
             for analysis in (UNIVARIATE, MULTIVARIABLE):
                 row = found.get((variable, level, outcome, analysis))
                 cells.append(None if row is None else _cell(row))
-        rows.append(
-            {"name": row_name(variable, level).replace("_", " "), "reference": reference.replace("_", " "), "cells": cells}
-        )
+        rows.append({"name": effect_label(variable, level), "reference": level_label(reference), "cells": cells})
     facts = []
     for outcome in outcomes:
         second = chosen[(chosen["outcome"] == outcome) & (chosen["analysis"] == MULTIVARIABLE)]
@@ -167,7 +210,7 @@ def _cell(row: pd.Series) -> dict[str, object]:
         "adjusted": f"{p_text(row['p_holm'])} / {p_text(row['p_bh'])}" if pd.notna(row["p_value"]) else "",
         "strong": stands_out(row["p_value"], str(row["analysis"])),
         "marks": ", ".join(marks),
-        "note": row["note"],
+        "note": in_words(str(row["note"])),
     }
 
 
@@ -180,11 +223,12 @@ def _fact_rows(data: ReproductionData) -> list[dict[str, str]]:
         print_row = published.get(str(row["fact"]))
         rows.append(
             {
-                "fact": str(row["fact"]).replace("_", " "),
-                "description": str(row["description"]),
-                "ours": _fact_text(row["value"], row["ci_low"], row["ci_high"], p_text(row["p_value"])) or str(row["note"]),
+                "fact": fact_label(str(row["fact"])),
+                "description": in_words(str(row["description"])),
+                "ours": _fact_text(row["value"], row["ci_low"], row["ci_high"], p_text(row["p_value"]))
+                or in_words(str(row["note"])),
                 "print": "" if print_row is None else _printed_fact(print_row),
-                "verdict": "" if print_row is None else str(print_row["verdict"]),
+                "verdict": "" if print_row is None else in_words(str(print_row["verdict"])),
             }
         )
     return rows
@@ -210,17 +254,26 @@ def _comparison_rows(compared: pd.DataFrame | None) -> list[dict[str, str]]:
             "table": str(row["table"]),
             "outcome": endpoint_label(str(row["outcome"])),
             "analysis": str(row["analysis"]),
-            "name": row_name(str(row["variable"]), str(row["level"]) or str(row["form"])).replace("_", " "),
+            "name": effect_label(str(row["variable"]), str(row["level"])),
             "print": f"{row['estimate']} ({row['ci_low']}–{row['ci_high']})",
             "print_p": str(row["p_value"]),
             "ours": interval_text(row, "ours_"),
             "ours_p": p_text(row["ours_p_value"]),
             "exact": "exact" if row["exact"] else "",
-            "verdict": str(row["verdict"]),
+            "verdict": in_words(str(row["verdict"])),
         }
         for _, row in compared.iterrows()
     ]
 
 
 def _differing(compared: pd.DataFrame | None) -> list[dict[str, str]]:
-    return [row for row in _comparison_rows(compared) if verdict_word(row["verdict"]) == "differs"]
+    """All that the bar's first line counts against us, also what was not computed."""
+    return [] if compared is None else _comparison_rows(against_the_bar(compared))
+
+
+def _finding(row: pd.Series) -> dict[str, str]:
+    where = str(row["table"])
+    if row["variable"]:
+        effect = effect_label(str(row["variable"]), str(row["level"]))
+        where += f": {endpoint_label(str(row['outcome']))}, {row['analysis']}, {effect}"
+    return {"severity": str(row["severity"]), "where": where, "finding": in_words(str(row["finding"]))}

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cohort.types import ENDPOINTS, POPULATIONS
-from evaluation.effects import row_name
-from evaluation.reproduction import DIFFERS
-from evaluation.reproduction_report import interval_text
+from evaluation.figures import effect_label, endpoint_label, in_words
+from evaluation.reproduction import against_the_bar
+from evaluation.reproduction_figures import p_text
+from evaluation.reproduction_report import interval_text, names_in_words, terms_in_words
 
 _DIFFERING_SHOWN = 12
 
@@ -30,17 +31,20 @@ def print_bar(summary: pd.DataFrame, console: Console) -> None:
 
 
 def print_differing(effects: pd.DataFrame, console: Console) -> None:
-    """The effects that differ from print, the first of them in full."""
-    rows = effects[effects["verdict"] == DIFFERS]
+    """The effects that count against the bar, with their verdict, the first of them in full."""
+    rows = against_the_bar(effects)
     if rows.empty:
         return
-    table = Table(title="Effects that differ", box=SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for name in ("Outcome", "Analysis", "Covariate", "Published", "Here"):
+    title = f"Effects not reproduced: {len(rows)}"
+    table = Table(title=title, box=SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for name in ("Outcome", "Analysis", "Covariate", "Published", "Here", "Verdict"):
         table.add_column(name)
     for _, row in rows.head(_DIFFERING_SHOWN).iterrows():
         printed = f"{row['estimate']} ({row['ci_low']}–{row['ci_high']}) P {row['p_value']}"
-        ours = f"{interval_text(row, 'ours_')} P {row['ours_p_value']:.3f}"
-        table.add_row(row["outcome"], row["analysis"], row_name(row["variable"], row["level"]), printed, ours)
+        interval = interval_text(row, "ours_")
+        ours = f"{interval} P {p_text(row['ours_p_value'])}" if interval else "–"
+        effect = effect_label(str(row["variable"]), str(row["level"]))
+        table.add_row(endpoint_label(row["outcome"]), row["analysis"], effect, printed, ours, in_words(str(row["verdict"])))
     console.print(table)
     if len(rows) > _DIFFERING_SHOWN:
         console.print(f"… and {len(rows) - _DIFFERING_SHOWN} more, in effects.csv")
@@ -49,9 +53,12 @@ def print_differing(effects: pd.DataFrame, console: Console) -> None:
 def print_selection(selection: pd.DataFrame, console: Console, *, with_print: bool) -> None:
     """What the two-stage procedure finds."""
     table = Table(title="Independent predictors (second stage)", box=SIMPLE_HEAD, title_justify="left", title_style="bold")
-    for name in ("Population", "Outcome", "Found", *(("In the paper",) if with_print else ())):
+    for name in ("Population", "Outcome", "Found", *(("In the paper", "") if with_print else ())):
         table.add_column(name)
     for _, row in selection.iterrows():
-        cells = [POPULATIONS[row["population"]].label, ENDPOINTS[row["outcome"]].label, row["ours"]]
-        table.add_row(*cells, *((row["published"],) if with_print else ()))
+        cells = [POPULATIONS[row["population"]].label, ENDPOINTS[row["outcome"]].label, names_in_words(row["ours"])]
+        if with_print:
+            agrees = "[green]agrees[/green]" if row["agree"] else f"[red]differs[/red] {terms_in_words(row['terms'])}".strip()
+            cells += [names_in_words(row["published"]), agrees]
+        table.add_row(*cells)
     console.print(table)

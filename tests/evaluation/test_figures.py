@@ -8,7 +8,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -177,3 +177,49 @@ def test_names_outside_the_registries_are_shown_as_they_are() -> None:
 
 def test_figures_keep_away_from_pyplot() -> None:
     assert "import matplotlib.pyplot" not in inspect.getsource(figures)
+
+
+def test_a_colour_that_covers_few_pixels_keeps_itself_among_many_shades() -> None:
+    figure = Figure(figsize=(8, 8))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(np.random.default_rng(1).random((60, 60)), cmap="Blues")
+    axes.plot([30], [30], marker="s", markersize=4, color="#d55e00")
+    image = Image.open(io.BytesIO(figures.png(figure))).convert("RGB")
+
+    assert "#d55e00" in {to_hex(np.array(colour) / 255) for _, colour in image.getcolors(maxcolors=256) or []}
+
+
+@pytest.mark.parametrize(
+    ("variable", "level", "label"),
+    [
+        ("ecog_ps", "1-2", "ECOG performance status (1–2)"),
+        ("pt_stage", "t1_3", "pT stage (T1–3)"),
+        ("synchronous", "synchronous", "Time of metastases (synchronous)"),
+        ("ras_braf", "braf_mutated", "RAS and BRAF status (BRAF mutated)"),
+        ("baseline_cea", "", "Baseline CEA (per ng/ml)"),
+        ("presurgery_lesions", "", "Pre-surgery number of lesions (per lesion)"),
+        ("mri_any", "yes", "MRI with gadolinium at any time (yes)"),
+        ("my_own", "a_b", "my own (a b)"),
+    ],
+)
+def test_an_effect_is_named_by_the_dictionary_with_its_unit_or_level(variable: str, level: str, label: str) -> None:
+    assert figures.effect_label(variable, level) == label
+
+
+def test_a_line_of_table_1_has_the_label_of_its_baseline_column_without_the_time() -> None:
+    assert figures.variable_label("max_diameter") == "Largest diameter"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("relapse_site: hepatic_only", "Site of relapse: hepatic only"),
+        ("the other rows of dfs", "the other rows of disease-free survival"),
+        ("n_relapse_12m: the text gives 149", "Number: relapse 12 months: the text gives 149"),
+        ("relapse_6m", "relapse or death within 6 months"),
+        ("cea (baseline): median 17", "CEA (baseline): median 17"),
+        ("<script>P 0.62 does not follow", "<script>P 0.62 does not follow"),
+    ],
+)
+def test_names_of_the_code_become_words_and_nothing_else_changes(text: str, words: str) -> None:
+    assert figures.in_words(text) == words

@@ -12,6 +12,7 @@ from evaluation.facts import FACT_COLUMNS
 from evaluation.published_audit import AUDIT_COLUMNS, ROW_KEY
 from evaluation.reproduction import (
     PUBLISHED_SELECTION,
+    against_the_bar,
     compare_effects,
     compare_facts,
     compare_table1,
@@ -231,6 +232,51 @@ def test_a_wrong_count_of_any_variable_is_a_misprint(text: str) -> None:
     assert _table1(row, {"baseline": 160.0}, _finding(text=text, **NOWHERE)) == f"misprint ({text})"
 
 
+def _rows_of_table1(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=TABLE1_COLUMNS)
+
+
+@pytest.mark.parametrize(("p_value", "verdict"), [(0.0005, "reproduced"), (0.2, "differs")])
+def test_a_paired_test_is_compared_whichever_level_carries_it(p_value: float, verdict: str) -> None:
+    printed = _rows_of_table1(
+        [("lobes", "count:bilobar", "157", "137", "<0.001", "mcnemar"), ("lobes", "count:unilobar", "111", "131", "", "")]
+    )
+    ours = _rows_of_table1(
+        [("lobes", "count:unilobar", 111.0, 131.0, p_value, "mcnemar"), ("lobes", "count:bilobar", 157.0, 137.0, NAN, "")]
+    )
+    compared = compare_table1(printed, ours, NO_FINDING).set_index("statistic")
+
+    assert compared["verdict"].to_dict() == {"count:bilobar": verdict, "count:unilobar": "reproduced"}
+    assert compared.loc["count:bilobar", "ours_p_value"] == p_value
+    assert np.isnan(compared.loc["count:unilobar", "ours_p_value"])
+
+
+def test_a_misprinted_cell_does_not_excuse_its_test() -> None:
+    found = _finding(text=MEDIAN, **NOWHERE)
+
+    assert _table1({"p_value": "<0.0001"}, {"baseline": 7.0, "p_value": 0.2}, found) == "differs"
+
+
+def test_our_rows_of_table_1_that_print_lacks_follow_their_variable_and_count_nowhere() -> None:
+    printed = _rows_of_table1([("cea", "median", "17", "4", "", ""), ("lobes", "count:bilobar", "157", "131", "", "")])
+    ours = _rows_of_table1(
+        [
+            ("cea", "median", 17.0, 4.0, NAN, ""),
+            ("cea", "max", 900.0, 300.0, NAN, ""),
+            ("lobes", "count:bilobar", 157.0, 131.0, NAN, ""),
+            ("lobes", "missing", 1.0, 0.0, NAN, ""),
+        ]
+    )
+    compared = compare_table1(printed, ours, NO_FINDING)
+
+    assert compared["statistic"].tolist() == ["median", "max", "count:bilobar", "missing"]
+    assert compared["verdict"].tolist() == ["reproduced", "not in print"] * 2
+    assert compared.loc[1, ["baseline", "pre_surgery", "p_value", "ours_baseline"]].tolist() == ["", "", "", 900]
+    bar = _bar(table1=compared)
+    for criterion in ("Table 1: counts exact", "Table 1: medians, quartiles, ranges exact"):
+        assert bar.loc[criterion, ["got", "of"]].tolist() == [1, 1]
+
+
 # ---- the text
 
 
@@ -284,6 +330,21 @@ def test_a_number_of_the_text_that_the_tables_contradict_is_a_misprint_even_if_o
 
     assert _fact("n_relapse_12m", {"value": "149"}, {"value": 149.0}, found) == f"misprint ({text})"
     assert _fact("n_relapse", {"value": "207"}, {"value": 207.0}, found) == "reproduced"
+
+
+def test_our_numbers_that_the_text_lacks_come_last_and_count_nowhere() -> None:
+    printed = pd.DataFrame([dict.fromkeys(FACT_COLUMNS[:-1], "") | {"fact": "n_x", "value": "7", "description": "printed"}])
+    row: dict[str, object] = dict.fromkeys(FACT_COLUMNS, NAN) | {"population": "overall", "note": ""}
+    ours = pd.DataFrame(
+        [row | {"fact": "n_y", "value": 3.0, "description": "ours"}, row | {"fact": "n_x", "value": 7.0, "description": "mine"}]
+    )
+    compared = compare_facts(printed, ours, NO_FINDING)
+
+    assert compared[["fact", "value", "ours_value", "description", "verdict"]].to_numpy().tolist() == [
+        ["n_x", "7", 7.0, "printed", "reproduced"],
+        ["n_y", "", 3.0, "ours", "not in print"],
+    ]
+    assert _bar(facts=compared).loc["numbers of the text", ["got", "of"]].tolist() == [1, 1]
 
 
 # ---- the second stage
@@ -402,6 +463,12 @@ def test_a_criterion_of_nothing_is_not_met() -> None:
 
     assert (row["of"], bool(row["met"])) == (0, False)
     assert np.isnan(row["share"])
+
+
+def test_against_the_bar_are_the_rows_that_differ_and_those_not_computed() -> None:
+    verdicts = ["reproduced", "differs", "misprint (x)", "not computed (y)", "not in print"]
+
+    assert list(against_the_bar(_judged(*verdicts))["verdict"]) == ["differs", "not computed (y)"]
 
 
 def test_the_word_of_a_verdict_is_without_its_reason() -> None:

@@ -8,6 +8,7 @@ import io
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from PIL import Image
@@ -67,7 +68,11 @@ def test_forest_has_a_panel_an_outcome_and_a_line_a_covariate() -> None:
 
     assert len(figure.axes) == 2
     assert "Table 2 – All patients. Odds ratios, 95% CI" in texts
-    for name in ("primary resected (yes)", "mri any (yes)", "regimen (yes)"):
+    for name in (
+        "Primary tumour resected at baseline (yes)",
+        "MRI with gadolinium at any time (yes)",
+        "First-line regimen (yes)",
+    ):
         assert texts.count(name) == 1
     assert "Relapse or death within 6 months" in texts
     assert "Relapse or death within 12 months" in texts
@@ -90,7 +95,7 @@ def test_forest_marks_the_stages_apart_and_draws_no_row_without_numbers() -> Non
 def test_forest_takes_only_its_population() -> None:
     figure = forest_figure(EFFECTS.assign(population="primary_resected"), "overall", BINARY, "Table 2")
 
-    assert "primary resected (yes)" not in _texts(figure)
+    assert "Primary tumour resected at baseline (yes)" not in _texts(figure)
     assert _drawn(figure)
 
 
@@ -117,7 +122,43 @@ def test_comparison_has_a_panel_an_outcome_and_names_every_row() -> None:
 
     assert [axes.get_title(loc="center") for axes in figure.axes] == ["Relapse or death within 6 months", "Disease-free survival"]
     assert "v0 (triplet)" in texts
-    assert "regimen (triplet) – second stage" in texts
+    assert "First-line regimen (triplet) – stage 2" in texts
+
+
+def _one_a_panel() -> pd.DataFrame:
+    ours = {"ours_estimate": 1.5, "ours_ci_low": 1.02, "ours_ci_high": 2.2, "ours_p_value": 0.04, "verdict": "differs"}
+    longest = {"variable": "presurgery_vessel_contacts", "level": "", "analysis": "multivariable"}
+    outcomes = ("relapse_6m", "relapse_12m", "dfs", "os")
+    return pd.DataFrame([effect_row(outcome=outcome, **longest) | ours for outcome in outcomes])
+
+
+def test_four_outcomes_are_two_panels_in_a_row() -> None:
+    boxes = [axes.get_position() for axes in comparison_figure(_one_a_panel()).axes]
+
+    assert len({round(box.x0, 3) for box in boxes}) == len({round(box.y0, 3) for box in boxes}) == 2
+
+
+def test_the_longest_name_of_a_comparison_stays_clear_of_the_panel_to_its_left() -> None:
+    figure = comparison_figure(_one_a_panel())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    left, right = figure.axes[:2]
+
+    assert left.texts[0].get_window_extent().x0 > 0
+    assert right.texts[0].get_window_extent().x0 > left.get_window_extent().x1
+
+
+def test_names_of_a_comparison_can_be_read_at_the_width_of_the_page() -> None:
+    figure = comparison_figure(_one_a_panel())
+    page_inches = 1168 / 96  # 76 rem with its padding, 96 pixels an inch
+
+    assert figure.axes[0].texts[0].get_fontsize() * page_inches / figure.get_figwidth() >= 7
+
+
+def test_the_orange_of_a_row_that_differs_reaches_the_picture() -> None:
+    image = Image.open(io.BytesIO(png(comparison_figure(_one_a_panel())))).convert("RGB")
+
+    assert (0xD5, 0x5E, 0x00) in {colour for _, colour in image.getcolors(maxcolors=256) or []}
 
 
 def test_print_is_grey_and_ours_has_the_colour_of_its_verdict() -> None:
@@ -159,6 +200,16 @@ def test_numbers_at_risk_are_those_whose_time_is_not_yet_up() -> None:
     # Ticks 0, 24, 48; disease-free months 3, 4, 5, 6, 10, 13, 40, 60.
     start = texts.index("all")
     assert texts[start + 1 : start + 4] == ["8", "2", "1"]
+
+
+@pytest.mark.parametrize(("longest", "label"), [(151.0, "Months (drawn to 120; the longest follow-up is 151)"), (60.0, "Months")])
+def test_a_survival_figure_that_ends_before_follow_up_says_so(longest: float, label: str) -> None:
+    cohort = after_relapse(
+        dfs_months=[3.0, 4.0, 6.0, 10.0, 13.0, 5.0, 40.0, longest], os_months=[5.0, 10.0, 30.0, 50.0, 14.0, 5.0, 40.0, longest]
+    )
+    figure = next(f for f in survival_figures(cohort)[0] if f.name == "s2_survival")
+
+    assert survival_figure(figure).axes[0].get_xlabel() == label
 
 
 def test_groups_differ_in_line_as_well_as_in_colour() -> None:

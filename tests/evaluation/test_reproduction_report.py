@@ -17,7 +17,7 @@ from evaluation.effects import EFFECT_COLUMNS, left_out_covariates, paper_effect
 from evaluation.facts import facts
 from evaluation.published_audit import audit
 from evaluation.reproduction import compare_effects, compare_facts, compare_table1, selection_table, summary
-from evaluation.reproduction_report import ReproductionData, interval_text, number_text, render_reproduction
+from evaluation.reproduction_report import ReproductionData, interval_text, number_text, render_reproduction, terms_in_words
 from evaluation.survival_curves import survival_figures
 from evaluation.table1 import left_out, table1
 
@@ -114,17 +114,80 @@ def test_beside_print_the_bar_comes_first_and_the_audit_is_listed() -> None:
     text = text_of(html)
 
     assert html.index('id="bar"') < html.index('id="selection"') < html.index('id="audit"')
-    assert "n_relapse_12m: the text gives 149, the odds ratios of Table 2 come from 161 events" in text
+    assert "Number: relapse 12 months: the text gives 149, the odds ratios of Table 2 come from 161 events" in text
     assert f"All {len(published.effects())} published effects" in text
 
 
-def test_effects_that_differ_are_all_listed_with_the_bar() -> None:
-    compared = _beside_print()["effects_compared"]
+def test_all_effects_that_count_against_the_bar_are_listed_with_it_and_with_their_verdict() -> None:
+    bar = _beside_print()["summary"].iloc[0]
     html = _page(**_beside_print())
-    section = html[html.index("Effects that differ") : html.index('id="selection"')]
+    section = html[html.index("Effects not reproduced") : html.index('id="selection"')]
 
     # The head has a row of its own.
-    assert section.count("<tr>") == 1 + int((compared["verdict"] == "differs").sum())
+    assert section.count("<tr>") == 1 + bar["of"] - bar["got"]
+    assert f"Effects not reproduced: {bar['of'] - bar['got']}<" in section
+    assert ">differs</td>" in section
+    assert ">not computed (" in section
+
+
+@pytest.mark.parametrize(("evidence", "built"), [("reconstructed", True), ("simulated", False), ("real", False)])
+def test_only_a_reconstruction_is_said_to_be_built_to_give_the_published_numbers(evidence: str, built: bool) -> None:
+    assert ("built so that this analysis gives" in text_of(_page(evidence=evidence))) is built
+
+
+def test_print_opens_what_the_screen_folds() -> None:
+    html = _page(**_beside_print())
+    print_rules = html[html.index("@page tall") : html.index("</style>")]
+
+    assert "details::details-content { content-visibility: visible;" in print_rules
+
+
+def test_a_note_may_wrap_and_the_adjusted_p_values_are_not_bold() -> None:
+    html = _page(effects=_simulated()[1].effects.assign(estimate=NAN, note="said at length"))
+
+    assert '<td class="note weak">said at length' in html
+    assert ".regressions tbody td.note { white-space: normal;" in html
+    assert ".regressions td.strong small { font-weight: 400; }" in html
+
+
+def test_the_marks_are_explained_once_before_the_first_table_that_may_have_them() -> None:
+    html = _page()
+
+    assert html.count("F: estimated by Firth") == html.count("PH: the hazards are not proportional") == 1
+    assert html.index('id="regression-1"') < html.index("F: estimated by Firth") < html.index('class="regressions"')
+
+
+def test_names_of_the_code_are_not_on_the_page() -> None:
+    text = text_of(_page(**_beside_print(), left_out=()))
+
+    for name in (
+        "ecog ps",
+        "ecog_ps",
+        "hepatic_only",
+        "relapse_6m",
+        "presurgery_lobes",
+        "synchronous (synchronous)",
+        "not_applicable",
+    ):
+        assert name not in text
+    assert "Baseline CEA (per ng/ml)" in text
+
+
+def test_terms_that_only_one_side_has_are_named_by_the_dictionary() -> None:
+    terms = "only here: synchronous (synchronous), presurgery_cea; only in print: ecog_ps (1-2)"
+
+    assert terms_in_words(terms) == (
+        "only here: Time of metastases (synchronous), Pre-surgery CEA (per ng/ml); only in print: ECOG performance status (1–2)"
+    )
+    assert terms_in_words("") == ""
+
+
+def test_whole_numbers_of_table_1_have_no_decimals() -> None:
+    cells = _simulated()[1].table1.assign(baseline=62.0, pre_surgery=3.7)
+    html = _page(table1=cells)
+
+    assert '<td class="r">62</td><td class="r">3.7</td>' in html
+    assert ">62.0<" not in html
 
 
 def test_a_criterion_of_nothing_prints_no_nan() -> None:
