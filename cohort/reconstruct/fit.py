@@ -114,8 +114,8 @@ class Cycle:
     rounds: int
 
 
-#: The best of a cycle's chains is where all chains of the next begin. The last is a slow quench: what hundreds of small changes of
-#: single values gain, a thousandth each, is lost in more heat than that.
+#: The best of a cycle's chains is where all chains of the next begin. The last is a slow quench: what hundreds of small
+#: changes of single values gain, a thousandth each, is lost in more heat than that.
 CYCLES = (Cycle(2.5, 0.4, 26), Cycle(0.4, 0.06, 48), Cycle(0.03, 0.001, 12))
 
 
