@@ -13,9 +13,9 @@ import pandas as pd
 
 from cohort.dictionary import Variable
 from cohort.errors import CohortError
+from cohort.intervals import Z_95
 from cohort.types import ENDPOINTS, POPULATIONS, BoolArray, Cohort, FloatArray, Outcome
 
-_Z = 1.959963984540054  # two-sided 95 %
 _TOLERANCE = float(np.sqrt(np.finfo(float).eps))  # as in R's quantile.survfit
 
 SOURCE_LABELS = {"dfs": "Disease-free survival", "os": "Overall survival"}
@@ -83,8 +83,8 @@ def median_survival(outcome: Outcome) -> tuple[float, float, float]:
     band = np.where(survival > 0, error, np.nan)
     return (
         _half_time(times, survival),
-        _half_time(times, survival * np.exp(-_Z * band)),
-        _half_time(times, np.minimum(1.0, survival * np.exp(_Z * band))),
+        _half_time(times, survival * np.exp(-Z_95 * band)),
+        _half_time(times, np.minimum(1.0, survival * np.exp(Z_95 * band))),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cohort.errors import CohortError
+from cohort.intervals import Z_95
 from cohort.types import ENDPOINTS, BoolArray, Cohort, Endpoint, FloatArray, Outcome
 from evaluation.multiplicity import adjust
 from evaluation.proportional_hazards import zph
@@ -24,8 +25,6 @@ from models.cox import fit_cox
 from models.firth import fit_firth_cox, fit_firth_logistic, is_separated
 from models.logistic import fit_logistic
 from models.two_stage import complete, enters, factors, wald_p
-
-_Z = 1.959963984540054  # two-sided 95 %
 
 UNIVARIATE, MULTIVARIABLE = "univariate", "multivariable"
 
@@ -219,7 +218,7 @@ def _regression(terms: pd.Index, values: FloatArray, cases: Outcome, *, binary: 
     if cox is not None:
         ph = zph(pd.DataFrame(values, columns=terms), cases, cox)["p_value"].to_numpy()[:-1]
     table = zip(coefficients, errors, wald_p(coefficients, errors), ph, strict=True)
-    return [_numbers(b, b - _Z * se, b + _Z * se, p, h, "wald", "") for b, se, p, h in table]
+    return [_numbers(b, b - Z_95 * se, b + Z_95 * se, p, h, "wald", "") for b, se, p, h in table]
 
 
 def _at_maximum(values: FloatArray, cases: Outcome, coefficients: FloatArray, intercept: float) -> bool:

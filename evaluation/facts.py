@@ -16,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from cohort.describe import median_survival
+from cohort.intervals import Z_95
 from cohort.types import BoolArray, Cohort, FloatArray, Outcome
 from evaluation.log_rank import log_rank
 from models.cox import fit_cox
@@ -25,7 +26,6 @@ FACT_COLUMNS = ["fact", "population", "value", "ci_low", "ci_high", "p_value", "
 #: A death recorded on the day of relapse still needs a time above 0.
 SHORTEST_MONTHS = 0.01
 
-_Z = 1.959963984540054
 SITES = {"hepatic": "hepatic_only", "extrahepatic": "extrahepatic_single_organ", "multiorgan": "multiorgan"}
 
 
@@ -81,6 +81,8 @@ def _is(cohort: Cohort, column: str, level: str) -> BoolArray:
 
 
 def _count(column: str, level: str, cohort: Cohort) -> Number:
+    if not cohort.frame[column].notna().any():
+        raise ValueError(f"{column} is known in no patient")
     return Number(float(_is(cohort, column, level).sum()))
 
 
@@ -200,13 +202,16 @@ def _hazard_ratio_of_treatment(cohort: Cohort) -> Number:
         raise ValueError("only one group, nothing to compare")
     fit = fit_cox(treated.astype(np.float64)[:, None], survival_after_relapse(patients))
     b, error = float(fit.coefficients[0]), float(fit.standard_errors[0])
-    ratio, low, high = np.exp([b, b - _Z * error, b + _Z * error])
+    ratio, low, high = np.exp([b, b - Z_95 * error, b + Z_95 * error])
     return Number(float(ratio), float(low), float(high), float(2 * stats.norm.sf(abs(b / error))))
 
 
 def _median_by_treatment(treated: str, cohort: Cohort) -> Number:
-    patients = relapsed(cohort)
-    return Number(*median_survival(survival_after_relapse(patients).subset(_is(patients, "locoregional_treatment", treated))))
+    patients = relapsed(cohort, "locoregional_treatment")
+    group = _is(patients, "locoregional_treatment", treated)
+    if not group.any():
+        raise ValueError(f"no relapsed patient has locoregional_treatment {treated}")
+    return Number(*median_survival(survival_after_relapse(patients).subset(group)))
 
 
 def _facts() -> list[Fact]:

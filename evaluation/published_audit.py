@@ -19,13 +19,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from cohort.intervals import Z_95
 from cohort.reconstruct.published import EVENTS, N_PATIENTS
 from evaluation.tolerance import half_unit, near
 
 AUDIT_COLUMNS = ["table", "outcome", "analysis", "variable", "form", "level", "check", "severity", "finding"]
 ROW_KEY = ["outcome", "analysis", "variable", "form", "level"]
 
-_Z = 1.959963984540054
 
 #: A covariate needs this much more events than the other rows of its table imply before its interval is called impossible.
 _EVENTS_MARGIN = 1.15
@@ -100,8 +100,8 @@ def interval_centre(published: Published) -> Iterator[Finding]:
 def p_range(row: pd.Series) -> tuple[float, float]:
     """Smallest and largest two-sided P that the printed estimate and interval leave possible."""
     estimate, low, high = _ranges(row)
-    narrow = max((math.log(high[0]) - math.log(low[1])) / (2 * _Z), 1e-9)
-    wide = (math.log(high[1]) - math.log(low[0])) / (2 * _Z)
+    narrow = max((math.log(high[0]) - math.log(low[1])) / (2 * Z_95), 1e-9)
+    wide = (math.log(high[1]) - math.log(low[0])) / (2 * Z_95)
     ends = [math.log(value) for value in estimate]
     closest = 0.0 if ends[0] <= 0 <= ends[1] else min(map(abs, ends))
     return 2 * float(norm.sf(max(map(abs, ends)) / narrow)), 2 * float(norm.sf(closest / wide))
@@ -137,7 +137,7 @@ class Tables:
         log_ratio = np.log(a * d / (b * c))
         error = np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
         return cls(
-            np.stack([a, c], axis=1), np.exp(np.stack([log_ratio, log_ratio - _Z * error, log_ratio + _Z * error], axis=1))
+            np.stack([a, c], axis=1), np.exp(np.stack([log_ratio, log_ratio - Z_95 * error, log_ratio + Z_95 * error], axis=1))
         )
 
     def exact(self, row: pd.Series) -> np.ndarray:
@@ -222,7 +222,7 @@ def events_by_horizon(published: Published) -> Iterator[Finding]:
 def least_events(row: pd.Series) -> float:
     """Fewest events that allow the interval: the variance of a 0/1 covariate is at most 1/4, so d >= 4 / error squared."""
     _, low, high = _ranges(row)
-    widest = (math.log(high[1]) - math.log(low[0])) / (2 * _Z)
+    widest = (math.log(high[1]) - math.log(low[0])) / (2 * Z_95)
     return 4 / widest**2
 
 
@@ -230,7 +230,7 @@ def _typical_events(rows: pd.DataFrame) -> float:
     """Events as the median row implies, from the share of its groups."""
     found = []
     for _, row in rows.iterrows():
-        error = max((math.log(float(row["ci_high"])) - math.log(float(row["ci_low"]))) / (2 * _Z), 1e-6)
+        error = max((math.log(float(row["ci_high"])) - math.log(float(row["ci_low"]))) / (2 * Z_95), 1e-6)
         share = int(row["n_level"]) / (int(row["n_level"]) + int(row["n_reference"]))
         found.append(N_PATIENTS / (int(row["n_level"]) + int(row["n_reference"])) / (share * (1 - share) * error**2))
     return float(np.median(found))
@@ -265,8 +265,8 @@ def events_of_intervals(published: Published) -> Iterator[Finding]:
 def score_range(row: pd.Series) -> tuple[float, float]:
     """About what the score of a covariate is at no effect, estimate / error squared, at least and at most."""
     estimate, low, high = _ranges(row)
-    narrow = max((math.log(high[0]) - math.log(low[1])) / (2 * _Z), 1e-9)
-    wide = (math.log(high[1]) - math.log(low[0])) / (2 * _Z)
+    narrow = max((math.log(high[0]) - math.log(low[1])) / (2 * Z_95), 1e-9)
+    wide = (math.log(high[1]) - math.log(low[0])) / (2 * Z_95)
     found = [math.log(value) / error**2 for value in estimate for error in (narrow, wide)]
     return min(found), max(found)
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from cohort.intervals import Z_95
 from evaluation.effects import MULTIVARIABLE, row_name, selected_terms
 from evaluation.published_audit import ROW_KEY, findings_of
-from evaluation.tolerance import exact, half_unit, near
+from evaluation.tolerance import ABSOLUTE, RELATIVE, exact, half_unit, near
 
 SIGNIFICANCE = (0.05, 0.10)
 REPRODUCED, DIFFERS, MISPRINT, NOT_COMPUTED = "reproduced", "differs", "misprint", "not computed"
@@ -269,6 +271,15 @@ def _terms_differ(effects: pd.DataFrame, published: pd.DataFrame, outcome: str) 
         if names
     ]
     return "; ".join(parts)
+
+
+def loosely_asked(effects: pd.DataFrame) -> int:
+    """How many reproduced effects have a tolerance wider than half their standard error: 0.02 is much for a ratio per mm."""
+    reproduced = effects[effects["verdict"] == REPRODUCED]
+    estimate, low, high = (reproduced[f"ours_{name}"].astype(float) for name in ("estimate", "ci_low", "ci_high"))
+    error = (np.log(high) - np.log(low)) / (2 * Z_95)
+    allowed = np.maximum(ABSOLUTE, RELATIVE * estimate) / estimate
+    return int((allowed > error / 2).sum())
 
 
 def summary(effects: pd.DataFrame, table1: pd.DataFrame, facts: pd.DataFrame, selection: pd.DataFrame) -> pd.DataFrame:

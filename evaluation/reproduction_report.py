@@ -23,7 +23,7 @@ from evaluation.figures import (
     variable_label,
 )
 from evaluation.report import image, template
-from evaluation.reproduction import against_the_bar
+from evaluation.reproduction import against_the_bar, loosely_asked
 from evaluation.reproduction_figures import p_text, stands_out
 from models.two_stage import ENTRY_P
 
@@ -93,6 +93,7 @@ def render_reproduction(data: ReproductionData) -> str:
         facts=_fact_rows(data),
         comparison=_comparison_rows(data.effects_compared),
         differing=_differing(data.effects_compared),
+        loose=0 if data.effects_compared is None else loosely_asked(data.effects_compared),
         audit=[] if data.audit is None else [_finding(row) for _, row in data.audit.iterrows()],
         figures=[(title, image(png)) for title, png in data.figures.values()],
     )

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from cohort.describe import kaplan_meier_steps, median_survival
+from cohort.intervals import Z_95
 from cohort.types import BoolArray, Cohort, Outcome
 from evaluation.facts import SITES, early_relapse, relapsed, survival_after_relapse
 from evaluation.log_rank import log_rank
-
-_Z = 1.959963984540054
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +66,8 @@ def _curve(name: str, outcome: Outcome) -> pd.DataFrame:
             "group": name,
             "time_months": months,
             "survival": s,
-            "ci_low": s * np.exp(-_Z * band),
-            "ci_high": np.minimum(1.0, s * np.exp(_Z * band)),
+            "ci_low": s * np.exp(-Z_95 * band),
+            "ci_high": np.minimum(1.0, s * np.exp(Z_95 * band)),
             "n_at_risk": at_risk,
         }
     )

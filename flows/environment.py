@@ -16,6 +16,8 @@ _DEFAULTS = {
     "MLFLOW_DISABLE_SCHEMA_DETAILS": "true",
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    # Without a server of its own a run starts one; on a busy machine Prefect's 20 seconds are too few.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
 }
 
 

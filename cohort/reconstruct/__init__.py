@@ -8,10 +8,12 @@ some minutes; other seeds give other, equally plausible cohorts.
 
 The path of a number: ``published`` reads it, ``tables`` solves odds ratios for whole numbers, ``clinical``, ``imaging`` and
 ``outcomes`` hand them out to patients with the tools of ``assign``: a draft in which Tables 1 and 2 (categories) hold. Then two
-simulated annealings move what print leaves free: ``outcome_fit`` what followed relapse, ``predictor_fit`` (scheduled by ``fit``,
-towards the regressions of ``targets``) who has which predictors, as the whole numbers of ``covariates``. ``regressions`` fits one
-step anew; ``influence`` foretells what a swap does to a regression on one covariate, in constant time. ``build`` puts the columns
-together. Where published numbers contradict each other, Table 2's 2x2 tables and all counts win:
+simulated annealings move what print leaves free: ``outcome_fit`` what followed relapse, ``predictor_fit`` (scheduled by ``fit``)
+who has which predictors, as the whole numbers of ``covariates``. ``targets`` is what is to be reached, ``problem`` how far it is,
+``moves`` what may change. ``regressions`` fits one step anew; ``influence`` foretells what a swap does to a regression on one
+covariate, in constant time. ``build`` puts the columns together.
+
+Where published numbers contradict each other, Table 2's 2x2 tables and all counts win:
 
 - Baseline CEA: the median "17" cannot stand beside 127 of 222 patients below 10.
 - Lobes before surgery: Table 1 has 131 bilobar, Tables 2 and 3 have 131 unilobar; only the latter give the odds ratios.

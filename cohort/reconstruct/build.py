@@ -14,7 +14,7 @@ from cohort.reconstruct.covariates import records_of, write_records
 from cohort.reconstruct.fit import Fitted, Progress, fit_best, outcomes_of
 from cohort.reconstruct.imaging import imaging_columns
 from cohort.reconstruct.outcomes import outcome_columns
-from cohort.reconstruct.predictor_fit import Outcomes
+from cohort.reconstruct.problem import Outcomes
 from cohort.reconstruct.published import N_PATIENTS
 
 #: The seed of the cohort that ships with the project.

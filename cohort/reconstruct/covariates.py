@@ -228,15 +228,14 @@ def broken_rules(record: IntArray) -> int:
 
 
 @compiled
-def gained_contact(record: IntArray) -> bool:
-    """No lesion touched a vessel at baseline, one did before surgery."""
-    return bool(record[_CON1] == 0 and record[_CON2] > 0)
+def add_gains(record: IntArray, sign: int, gains: IntArray) -> None:
+    """Add to ``gains`` (3,) what one patient gained between baseline and surgery, times ``sign``.
 
-
-@compiled
-def gained_lobe(record: IntArray) -> bool:
-    """One lobe at baseline, two before surgery."""
-    return bool(record[_UNI1] == 1 and record[_UNI2] == 0)
+    That is a first contact with a vessel, a second lobe, and a CEA of 10 ng/ml or more.
+    """
+    gains[0] += sign * int(record[_CON1] == 0 and record[_CON2] > 0)
+    gains[1] += sign * int(record[_UNI1] == 1 and record[_UNI2] == 0)
+    gains[2] += sign * int(0 <= record[_CEA1] < 100 <= record[_CEA2])
 
 
 def records_of(frame: pd.DataFrame) -> IntArray:

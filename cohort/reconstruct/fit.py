@@ -17,18 +17,17 @@ from multiprocessing import get_context
 import numpy as np
 import numpy.typing as npt
 
+from cohort.intervals import Z_95
 from cohort.reconstruct import targets as wanted
 from cohort.reconstruct.covariates import COLUMN, COVARIATES, N_FIELDS, Field
-from cohort.reconstruct.predictor_fit import (
-    NUDGED,
+from cohort.reconstruct.moves import NUDGED, Moves, moves_of
+from cohort.reconstruct.predictor_fit import anneal_predictors
+from cohort.reconstruct.problem import (
     Estimates,
-    Moves,
     Outcomes,
     Patients,
     Problem,
-    anneal_predictors,
     evaluate_all,
-    moves_of,
     n_broken,
     no_estimates,
     patients_of,
@@ -44,7 +43,7 @@ MULTIVARIABLE_WEIGHT, SUPPLEMENTARY_WEIGHT = 1.25, 1.5
 
 #: Table 1 prints their quartiles, which a change of values must keep.
 _WITH_QUARTILES = (
-    Field.CHEMOTHERAPY, Field.BASELINE_CEA, Field.LATER_CEA, Field.BASELINE_LESIONS, Field.LATER_LESIONS, Field.BASELINE_DIAMETER,
+    Field.BASELINE_CEA, Field.LATER_CEA, Field.BASELINE_LESIONS, Field.LATER_LESIONS, Field.BASELINE_DIAMETER,
     Field.LATER_DIAMETER,
 )  # fmt: skip
 
@@ -87,7 +86,35 @@ class Fitted:
         return f"{self.n_exact} of {self.n_terms} fitted effects exact, {self.n_near} within 0.02 or 3 %, cost {self.cost:.0f}"
 
 
-def _moves(records: IntArray) -> Moves:
+@dataclass(frozen=True)
+class Cycle:
+    """One cooling: from ``hot`` to ``cold`` in ``rounds`` of ``STEPS_A_ROUND`` steps.
+
+    ``only`` these fields move. ``loose``: slopes that contradict others are sought within tolerance; while it is hot all their
+    digits pull, or a P would settle on the wrong side of its level.
+    """
+
+    hot: float
+    cold: float
+    rounds: int
+    only: frozenset[Field] = frozenset(Field)
+    loose: bool = True
+
+
+_MUTATIONS = frozenset({Field.RAS_BRAF, Field.AGENT})
+
+#: The best of a cycle's chains is where all chains of the next begin. Six patients carry the effects of BRAF: mutations find
+#: their places while all else holds still; once the others have found theirs, each swap of the six is too dear. The last cycle
+#: is a slow quench: what hundreds of small changes of single values gain, a thousandth each, is lost in more heat.
+CYCLES = (
+    Cycle(2.5, 0.4, 22, loose=False),
+    Cycle(12.0, 0.4, 5, _MUTATIONS, loose=False),
+    Cycle(0.4, 0.06, 40),
+    Cycle(0.03, 0.001, 9),
+)
+
+
+def _moves(records: IntArray, cycle: Cycle) -> Moves:
     """What may change: each field's smallest and largest value, and the ranks at which Table 1's quartiles lie."""
     limits = np.tile(np.array([0, 10**9], dtype=np.int64), (N_FIELDS, 1))
     anchors: list[tuple[int, int, int]] = []
@@ -102,21 +129,7 @@ def _moves(records: IntArray) -> Moves:
                 ranks = sorted({int(np.floor(position)), int(np.ceil(position))})
                 anchors += [(int(known[rank]), rank, rank) for rank in ranks]
         start.append(len(anchors))
-    return moves_of(limits, np.array(anchors, dtype=np.int64), np.array(start, dtype=np.int64))
-
-
-@dataclass(frozen=True)
-class Cycle:
-    """One cooling: from ``hot`` to ``cold`` in ``rounds`` of ``STEPS_A_ROUND`` steps."""
-
-    hot: float
-    cold: float
-    rounds: int
-
-
-#: The best of a cycle's chains is where all chains of the next begin. The last is a slow quench: what hundreds of small
-#: changes of single values gain, a thousandth each, is lost in more heat than that.
-CYCLES = (Cycle(2.5, 0.4, 26), Cycle(0.4, 0.06, 48), Cycle(0.03, 0.001, 12))
+    return moves_of(limits, np.array(anchors, dtype=np.int64), np.array(start, dtype=np.int64), cycle.only)
 
 
 def fit(
@@ -124,7 +137,7 @@ def fit(
 ) -> Fitted:
     """Anneal a copy of ``records`` (fields, patients) once; ``effort`` scales the number of steps."""
     patients = patients_of(records)
-    moves = _moves(records)
+    moves = _moves(records, cycle)
     temperatures = np.geomspace(cycle.hot, cycle.cold, cycle.rounds + 1)
     steps = max(1, round(STEPS_A_ROUND * effort))
     members: Members = {}
@@ -134,7 +147,7 @@ def fit(
         entered = _members(patients, outcomes)
         if entered != members:
             members = entered
-            state = _State.of(_regressions(members), n_patients)
+            state = _State.of(_regressions(members, cycle.loose), n_patients)
         state.refresh(patients, outcomes)
         hot, cold = temperatures[number : number + 2]
         anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, state.problem, state.estimates, moves)
@@ -211,7 +224,7 @@ class _State:
         beta, error = self.estimates.beta[model, place], self.estimates.error[model, place]
         has_print = ~np.isnan(p.printed[:, 0])
         with np.errstate(over="ignore"):
-            ours = np.exp(np.column_stack([beta, beta - 1.959964 * error, beta + 1.959964 * error]))[has_print]
+            ours = np.exp(np.column_stack([beta, beta - Z_95 * error, beta + Z_95 * error]))[has_print]
         printed, half = p.printed[has_print], p.half[has_print, None]
         off = np.abs(ours - printed)
         return Fitted(
@@ -259,15 +272,18 @@ def _members(patients: Patients, outcomes: Outcomes) -> Members:
     return members
 
 
-def _regressions(members: Members) -> list[tuple[Regression, float]]:
-    """All that is fitted: what is printed of all patients, and the two stages in the primary-resected."""
-    found = [(r, 1.0) for r in wanted.univariate(OVERALL)]
+def _regressions(members: Members, loose: bool) -> list[tuple[Regression, float]]:
+    """All that is fitted: what is printed of all patients, and the two stages in the primary-resected.
+
+    ``loose``: some slopes are sought within tolerance only.
+    """
+    found = [(r, 1.0) for r in wanted.univariate(OVERALL, loose)]
     for regression in wanted.univariate(PRIMARY_RESECTED):
         inside = members[regression.outcome]
         screened = tuple(_screened(t.column, regression.outcome, inside) for t in regression.targets)
         found.append((Regression(regression.outcome, PRIMARY_RESECTED, screened), 1.0))
     # The wide ones last: a change that the others refuse is never asked of them.
-    found += [(r, MULTIVARIABLE_WEIGHT) for r in wanted.multivariable()]
+    found += [(r, MULTIVARIABLE_WEIGHT) for r in wanted.multivariable(loose)]
     found += [(wanted.supplementary(o, tuple(sorted(members[o]))), SUPPLEMENTARY_WEIGHT) for o in OUTCOMES]
     return found
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from cohort.intervals import Z_95
 from cohort.reconstruct.regressions import FloatArray, IntArray, compiled
 
 BoolArray = npt.NDArray[np.bool_]
 
 _MEDIAN, _LOW, _HIGH = 0, 1, 2
-_Z = 1.959963984540054
 SHORTEST_AFTER_RELAPSE = 50
 SHORTEST_FOLLOW_UP, LONGEST_FOLLOW_UP = 1210, 17500
 
@@ -94,8 +94,8 @@ def _log_hazard_ratio(order: IntArray, died: BoolArray, group: IntArray, start: 
         slope += max(-1.0, min(1.0, gradient / information))
     error = 1 / math.sqrt(information)
     out[0] = math.exp(slope)
-    out[1] = math.exp(slope - _Z * error)
-    out[2] = math.exp(slope + _Z * error)
+    out[1] = math.exp(slope - Z_95 * error)
+    out[2] = math.exp(slope + Z_95 * error)
 
 
 @compiled
@@ -112,7 +112,7 @@ def _medians(times: IntArray, event: BoolArray, order: IntArray, out: FloatArray
             if at_risk <= 1:
                 break
             greenwood += 1 / (at_risk * (at_risk - 1))
-            spread = _Z * math.sqrt(greenwood)
+            spread = Z_95 * math.sqrt(greenwood)
             month = times[patient] / 100.0
             for k in range(3):
                 value = survival

@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from cohort.intervals import Z_95
 from cohort.reconstruct.assign import STRATUM, BoolArray, FloatArray, IntArray, even, pick
 from cohort.reconstruct.clinical import Columns, words
 from cohort.reconstruct.outcome_fit import OutcomeState, OutcomeTargets, anneal_outcomes
@@ -91,7 +92,7 @@ def _event_times(rng: np.random.Generator, n_late: int) -> tuple[IntArray, IntAr
     early = _distinct(np.sort(0.7 + 5.28 * rng.beta(2.0, 1.3, STRATUM_SIZES[0])), 600)
     knots = {0: 6.03, STRATUM_SIZES[1] - 1: 11.97}
     k = np.arange(1, N)
-    band = 1.959963984540054 * np.sqrt(k / (N * (N - k)))
+    band = Z_95 * np.sqrt(k / (N * (N - k)))
     median, low, high = interval("median_dfs_months")
     for curve, month in (((1 - k / N) * np.exp(-band), low), (np.minimum(1, (1 - k / N) * np.exp(band)), high)):
         knots[int(np.argmax(curve <= 0.5)) - STRATUM_SIZES[0]] = month

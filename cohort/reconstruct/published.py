@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from cohort.intervals import Z_95
+
 FOLDER = Path(__file__).parent / "published"
 
 N_PATIENTS = 268
@@ -169,5 +171,5 @@ def odds_ratio(events_level: int, n_level: int, events_reference: int, n_referen
     a, b = events_level, n_level - events_level
     c, d = events_reference, n_reference - events_reference
     log_ratio = math.log(a * d / (b * c))
-    half_width = 1.959964 * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+    half_width = Z_95 * math.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
     return math.exp(log_ratio), math.exp(log_ratio - half_width), math.exp(log_ratio + half_width)

@@ -80,8 +80,6 @@ def cox_step(
 ) -> bool:  # fmt: skip
     """One Newton step of Cox regression from ``beta``; ``order`` visits patients by falling time."""
     p = len(columns)
-    if p == 1:
-        return _cox_step_alone(x[columns[0]], order, event, member, beta, estimate, error)
     who = _complete(x, columns, order, member)
     n = len(who)
     linear = np.zeros(n)
@@ -182,34 +180,6 @@ def powers(values: FloatArray, slope: float) -> FloatArray:
 
 
 @compiled
-def _cox_step_alone(
-    values: FloatArray, order: IntArray, event: BoolArray, member: BoolArray, beta: FloatArray,
-    estimate: FloatArray, error: FloatArray,
-) -> bool:  # fmt: skip
-    total, first, second, gradient, information = 0.0, 0.0, 0.0, 0.0, 0.0
-    slope = beta[0]
-    table = powers(values, slope)
-    for patient in order:
-        value = values[patient]
-        if not member[patient] or math.isnan(value):
-            continue
-        weight = table[int(value)] if len(table) else math.exp(slope * value)
-        total += weight
-        weight *= value
-        first += weight
-        second += weight * value
-        if event[patient]:
-            mean = first / total
-            gradient += value - mean
-            information += second / total - mean * mean
-    if information <= 1e-10:
-        return False
-    estimate[0] = slope + gradient / information
-    error[0] = 1.0 / math.sqrt(information)
-    return True
-
-
-@compiled
 def logistic_step(
     x: FloatArray, columns: IntArray, order: IntArray, event: BoolArray, member: BoolArray, beta: FloatArray,
     estimate: FloatArray, error: FloatArray,
@@ -218,9 +188,6 @@ def logistic_step(
     p = len(columns) + 1
     gradient = np.zeros(p)
     information = np.zeros((p, p))
-    if p == 2:
-        _logistic_sums_alone(x[columns[0]], order, event, member, beta, gradient, information)
-        return _finish(information, gradient, p, beta, estimate, error)
     who = _complete(x, columns, order, member)
     n = len(who)
     linear = np.full(n, beta[p - 1])
@@ -240,28 +207,6 @@ def logistic_step(
             gradient[a] += residual[i] * rows[a, i]
     _add_squares(information, rows, spread)
     return _finish(information, gradient, p, beta, estimate, error)
-
-
-@compiled
-def _logistic_sums_alone(
-    values: FloatArray, order: IntArray, event: BoolArray, member: BoolArray, beta: FloatArray,
-    gradient: FloatArray, information: FloatArray,
-) -> None:  # fmt: skip
-    """Gradient and information of a slope and the intercept."""
-    table = powers(values, -beta[0])
-    intercept = math.exp(-beta[1])
-    for patient in order:
-        value = values[patient]
-        if not member[patient] or math.isnan(value):
-            continue
-        risk = 1.0 / (1.0 + intercept * (table[int(value)] if len(table) else math.exp(-beta[0] * value)))
-        residual = (1.0 if event[patient] else 0.0) - risk
-        spread = risk * (1.0 - risk)
-        gradient[0] += residual * value
-        gradient[1] += residual
-        information[0, 0] += spread * value * value
-        information[1, 0] += spread * value
-        information[1, 1] += spread
 
 
 @compiled

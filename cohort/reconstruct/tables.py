@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from cohort.intervals import Z_95
 from cohort.reconstruct.published import EVENTS, N_PATIENTS, Effect, categorical_odds_ratios, count, facts, odds_ratio
 
 #: Patients in each of the three strata.
@@ -48,7 +49,7 @@ def _wald(a: _IntArray, n_level: int, c: _IntArray, n_reference: int) -> tuple[_
     b, d = n_level - a, n_reference - c
     with np.errstate(divide="ignore", invalid="ignore"):
         log_ratio = np.log(a * d / (b * c))
-        half_width = 1.959964 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
+        half_width = Z_95 * np.sqrt(1 / a + 1 / b + 1 / c + 1 / d)
         return np.exp(log_ratio), np.exp(log_ratio - half_width), np.exp(log_ratio + half_width)
 
 
@@ -63,7 +64,7 @@ def _misfit(row: Effect, a: _IntArray, c: _IntArray) -> list[_FloatArray]:
     foreign, unrounded, distance, first = (np.zeros(a.shape) for _ in range(4))
     found = _wald(a, row.n_level, c, row.n_reference)
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = 2 * 1.959964 * np.abs(np.log(found[0])) / np.log(found[2] / found[1])
+        z = 2 * Z_95 * np.abs(np.log(found[0])) / np.log(found[2] / found[1])
     otherwise = (np.nan_to_num(z) >= _ENTRY_Z) != (row.p_value.value <= ENTRY_P)
     statistics = zip((row.estimate, row.ci_low, row.ci_high), found, strict=True)
     for position, (number, got) in enumerate(statistics):

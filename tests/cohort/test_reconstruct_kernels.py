@@ -10,13 +10,14 @@ import pytest
 
 from cohort.describe import median_survival
 from cohort.load import load_cohort
-from cohort.reconstruct import fit, outcome_fit, predictor_fit, targets
+from cohort.reconstruct import fit, outcome_fit, problem, targets
 from cohort.reconstruct.covariates import (
     COLUMN,
     COVARIATES,
     N_COVARIATES,
     UNKNOWN,
     Field,
+    add_gains,
     broken_rules,
     encode,
     records_of,
@@ -44,7 +45,7 @@ def records(frame: pd.DataFrame) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def x(records: np.ndarray) -> np.ndarray:
-    return predictor_fit.patients_of(records).x
+    return problem.patients_of(records).x
 
 
 def steps(kernel, x, columns, order, event, intercept: int) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +239,7 @@ def test_a_p_printed_as_0_102_is_sought_above_0_10_and_below_0_105() -> None:
 
 def test_a_term_costs_nothing_where_every_digit_agrees_and_more_the_farther_it_is() -> None:
     printed, error = np.array([0.66, 0.50, 0.87]), 0.1405
-    costs = [predictor_fit.term_cost(np.log(ratio), error, printed, 0.005, 0.0, np.inf) for ratio in (0.66, 0.67, 0.70, 0.90)]
+    costs = [problem.term_cost(np.log(ratio), error, printed, 0.005, False, 0.0, np.inf) for ratio in (0.66, 0.67, 0.70, 0.90)]
     assert costs[0] == 0
     assert costs == sorted(costs)
     assert costs[1] > 0.5, "a row that is not exact pays a step"
@@ -246,6 +247,57 @@ def test_a_term_costs_nothing_where_every_digit_agrees_and_more_the_farther_it_i
 
 def test_a_ratio_on_the_wrong_side_of_1_is_not_significant_enough() -> None:
     printed = np.array([0.54, 0.37, 0.78])
-    right = predictor_fit.term_cost(np.log(0.54), 0.19, printed, 0.005, 1.96, np.inf)
-    wrong = predictor_fit.term_cost(-np.log(0.54), 0.19, printed, 0.005, 1.96, np.inf)
+    right = problem.term_cost(np.log(0.54), 0.19, printed, 0.005, False, 1.96, np.inf)
+    wrong = problem.term_cost(-np.log(0.54), 0.19, printed, 0.005, False, 1.96, np.inf)
     assert wrong > right + 50
+
+
+def test_a_term_sought_within_tolerance_pays_nothing_for_its_last_digits() -> None:
+    printed, error = np.array([0.66, 0.50, 0.87]), 0.1405
+    costs = [problem.term_cost(np.log(ratio), error, printed, 0.005, True, 0.0, np.inf) for ratio in (0.66, 0.665, 0.90)]
+    assert costs[:2] == [0, 0]
+    assert costs[2] > problem.NOT_NEAR
+
+
+def test_a_factor_that_did_not_enter_must_have_a_large_p_at_every_level() -> None:
+    columns = tuple(COLUMN[("biologic_agent", level)] for level in ("anti_egfr", "anti_vegf"))
+    for outcome in ("dfs", "os"):
+        agent = next(r for r in targets.univariate("overall") if r.outcome == outcome and r.columns == columns)
+        assert all(target.z_high < targets.z_of(0.105) for target in agent.targets), outcome
+
+
+# Moves
+
+
+@pytest.mark.parametrize(
+    ("changes", "gained"),
+    [
+        ({}, (0, 0, 0)),
+        ({"BASELINE_CONTACTS": 0}, (1, 0, 0)),
+        ({"BASELINE_UNILOBAR": 1}, (0, 1, 0)),
+        ({"BASELINE_CEA": 90, "LATER_CEA": 100}, (0, 0, 1)),
+        ({"BASELINE_CEA": UNKNOWN, "LATER_CEA": 100}, (0, 0, 0)),
+        ({"BASELINE_CEA": 100, "LATER_CEA": 90}, (0, 0, 0)),
+    ],
+)
+def test_what_a_patient_gained_before_surgery(changes: dict[str, int], gained: tuple[int, int, int]) -> None:
+    gains = np.zeros(3, dtype=np.int64)
+    add_gains(patient(**changes), 1, gains)
+    assert tuple(gains) == gained
+    add_gains(patient(**changes), -1, gains)
+    assert not gains.any()
+
+
+def test_only_the_fields_named_move(records: np.ndarray) -> None:
+    only = frozenset({Field.RAS_BRAF, Field.AGENT})
+    found = fit._moves(records, fit.Cycle(1.0, 0.1, 1, only))
+    assert set(found.block) == {int(field) for field in only}
+    assert len(found.nudged) == 0
+    assert not found.whole
+    assert fit._moves(records, fit.CYCLES[0]).whole
+
+
+def test_a_value_is_nudged_only_once_it_is_cool_enough(records: np.ndarray) -> None:
+    warmest = fit._moves(records, fit.CYCLES[0]).warmest
+    assert warmest[Field.BASELINE_DIAMETER] < warmest[Field.BASELINE_LESIONS]
+    assert warmest[Field.AGE] == 0.0

@@ -193,6 +193,21 @@ def test_where_it_is_unknown_who_relapsed_nothing_says_that_nobody_did() -> None
     assert table.loc["p_post_relapse_os_by_early_6m", "note"] == "relapse is known in no patient"
 
 
+def test_what_is_known_in_no_patient_is_not_counted_as_0_and_has_no_median_without_a_reason() -> None:
+    table = _facts(after_relapse(locoregional_treatment=[None] * 8))
+
+    assert table.loc["n_locoregional_treatment", "note"] == "locoregional_treatment is known in no patient"
+    reason = "no relapsed patient has a known locoregional_treatment"
+    assert table.loc["median_post_relapse_os_no_locoregional_months", "note"] == reason
+
+
+def test_where_nobody_was_treated_there_is_no_median_of_the_treated() -> None:
+    table = _facts(after_relapse(locoregional_treatment=["no"] * 5 + [None] * 3))
+
+    note = table.loc["median_post_relapse_os_locoregional_months", "note"]
+    assert note == "no relapsed patient has locoregional_treatment yes"
+
+
 def test_a_treatment_of_unknown_kind_is_not_counted_as_another_kind() -> None:
     # Early and treated: liver surgery, and one of unknown kind.
     table = _facts(after_relapse(locoregional_treatment=["yes", "yes", "no", "yes", "no", *[None] * 3]))

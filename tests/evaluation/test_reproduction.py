@@ -16,6 +16,7 @@ from evaluation.reproduction import (
     compare_effects,
     compare_facts,
     compare_table1,
+    loosely_asked,
     same_side,
     selection_table,
     summary,
@@ -463,6 +464,13 @@ def test_a_criterion_of_nothing_is_not_met() -> None:
 
     assert (row["of"], bool(row["met"])) == (0, False)
     assert np.isnan(row["share"])
+
+
+def test_the_tolerance_asks_little_where_it_is_wider_than_half_a_standard_error() -> None:
+    bounds = {"ours_ci_low": [0.995, 0.995, 0.50], "ours_ci_high": [1.015, 1.015, 0.90]}
+    judged = _judged("reproduced", "differs", "reproduced", ours_estimate=[1.005, 1.005, 0.67], **bounds)
+
+    assert loosely_asked(judged) == 1
 
 
 def test_against_the_bar_are_the_rows_that_differ_and_those_not_computed() -> None:

@@ -21,7 +21,7 @@ COMMAND = [
     *("--endpoint", "relapse_6m", "--endpoint", "relapse_12m", "--endpoint", "dfs"),
     *("--feature-set", "baseline", "--feature-set", "paper"),
 ]
-DEADLINE_SECONDS = 180
+DEADLINE_SECONDS = 400
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,13 @@ def fits(folder: Path) -> dict[Path, int]:
 def killed(environment: dict[str, str]) -> tuple[dict[Path, int], dict[Path, int]]:
     """Start a run, kill it after its third cell, and see its workers go. Returns what it had finished."""
     folder = Path(environment["CRLM_WORKSPACE"])
-    process = subprocess.Popen(COMMAND, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = folder / "said.txt"
+    with said.open("wb") as out:
+        process = subprocess.Popen(COMMAND, env=environment, stdout=out, stderr=out)
     deadline = time.monotonic() + DEADLINE_SECONDS
     while len(finished_cells(folder)) < 3:
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
+        assert process.poll() is None, f"the run ended before it could be killed:\n{said.read_text()[-4000:]}"
+        assert time.monotonic() < deadline, f"nothing to kill after {DEADLINE_SECONDS} s:\n{said.read_text()[-4000:]}"
         time.sleep(0.02)
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGKILL)
