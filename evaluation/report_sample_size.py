@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -27,19 +27,14 @@ NOTES: tuple[str, ...] = (
 
 @dataclass(frozen=True)
 class SizeRow:
-    """A line: ``can_carry`` and ``required`` are a number and, in ``…_by``, the criterion that sets it.
+    """A feature set of an endpoint: ``required`` patients, and the criterion that asks for them.
 
-    ``message`` stands for all that follows the counts.
+    ``message`` stands for all that follows the parameters.
     """
 
-    endpoint: str
     features: str
-    n: str
-    n_events: str
     n_parameters: str
     events_per_parameter: str = ""
-    can_carry: str = ""
-    can_carry_by: str = ""
     required: str = ""
     required_by: str = ""
     shrinkage: str = ""
@@ -47,10 +42,22 @@ class SizeRow:
 
 
 @dataclass(frozen=True)
+class SizeGroup:
+    """An endpoint of a population: what does not depend on the features. ``can_carry`` is empty where nothing can be planned."""
+
+    endpoint: str
+    n: str
+    n_events: str
+    can_carry: str
+    can_carry_by: str
+    rows: tuple[SizeRow, ...]
+
+
+@dataclass(frozen=True)
 class SizeView:
     sentence: str
-    tables: tuple[tuple[str, tuple[SizeRow, ...]], ...]
-    """population, lines"""
+    tables: tuple[tuple[str, tuple[SizeGroup, ...]], ...]
+    """population, endpoints"""
     notes: tuple[str, ...] = NOTES
 
 
@@ -59,27 +66,32 @@ def sample_size_view(table: pd.DataFrame) -> SizeView | None:
     if table.empty:
         return None
     tables = tuple(
-        (population_label(str(population)), tuple(_row(row) for _, row in rows.iterrows()))
+        (population_label(str(population)), tuple(_group(same) for _, same in rows.groupby("endpoint", sort=False)))
         for population, rows in table.groupby("population", sort=False)
     )
     return SizeView(" ".join(_sentences(table)), tables)
 
 
-def _row(row: pd.Series) -> SizeRow:
-    counts = SizeRow(
-        endpoint=endpoint_label(row["endpoint"]),
-        features=feature_set_label(row["feature_set"]),
-        n=f"{row['n']}",
-        n_events=f"{row['n_events']}",
-        n_parameters=f"{row['n_parameters']}",
+def _group(rows: pd.DataFrame) -> SizeGroup:
+    first, planned = rows.iloc[0], rows[rows["note"] == ""]
+    return SizeGroup(
+        endpoint=endpoint_label(first["endpoint"]),
+        n=f"{first['n']}",
+        n_events=f"{first['n_events']}",
+        can_carry=f"{planned.iloc[0]['capacity']}" if len(planned) else "",
+        can_carry_by=_capacity_reason(planned.iloc[0]) if len(planned) else "",
+        rows=tuple(_row(row) for _, row in rows.iterrows()),
     )
+
+
+def _row(row: pd.Series) -> SizeRow:
+    features, n_parameters = feature_set_label(row["feature_set"]), f"{row['n_parameters']}"
     if row["note"]:
-        return replace(counts, message=f"cannot be planned: {row['note']}")
-    return replace(
-        counts,
+        return SizeRow(features, n_parameters, message=f"cannot be planned: {row['note']}")
+    return SizeRow(
+        features,
+        n_parameters,
         events_per_parameter=f"{row['events_per_parameter']:.1f}",
-        can_carry=f"{row['capacity']}",
-        can_carry_by=_capacity_reason(row),
         required=f"{row['n_required']}",
         required_by=CRITERION_LABELS[row["n_required_binding"]],
         shrinkage=f"{row['expected_shrinkage']:.2f}",

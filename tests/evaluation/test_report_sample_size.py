@@ -15,25 +15,36 @@ QUESTIONS = [("overall", endpoint, "baseline") for endpoint in ENDPOINTS]
 TABLE = sample_size_table(COHORT, QUESTIONS)
 
 
-def test_each_question_is_a_line_under_its_population() -> None:
-    view = sample_size_view(TABLE)
+def test_each_question_is_a_line_of_its_endpoint_under_its_population() -> None:
+    table = sample_size_table(COHORT, [("overall", e, f) for e in ENDPOINTS for f in ("baseline", "paper")])
+    view = sample_size_view(table)
 
     assert view is not None
-    ((population, rows),) = view.tables
+    ((population, groups),) = view.tables
     assert population == "All patients"
-    assert [row.endpoint for row in rows] == [endpoint.label for endpoint in ENDPOINTS.values()]
-    assert rows[0].required == str(TABLE["n_required"].iloc[0])
+    assert [group.endpoint for group in groups] == [endpoint.label for endpoint in ENDPOINTS.values()]
+    assert [(group.n, group.n_events) for group in groups[2:]] == [
+        (str(len(COHORT)), str(int(COHORT.outcome(source).event.sum()))) for source in ("dfs", "os")
+    ]
+    assert [row.required for group in groups for row in group.rows] == list(map(str, table["n_required"]))
 
 
 def test_capacity_of_none_says_what_the_average_risk_needs_and_how_far_the_others_go() -> None:
     view = sample_size_view(TABLE.iloc[:1])
 
     assert view is not None
-    line, row = view.tables[0][1][0], TABLE.iloc[0]
-    assert line.can_carry == "0"
-    assert line.can_carry_by == (
+    group, row = view.tables[0][1][0], TABLE.iloc[0]
+    assert group.can_carry == "0"
+    assert group.can_carry_by == (
         f"overall risk, needs {row['n_required_overall_risk']} patients; {row['capacity_shrinkage']} by the others"
     )
+
+
+def test_capacity_is_shown_with_the_criterion_that_binds() -> None:
+    view = sample_size_view(TABLE.iloc[:1].assign(capacity=5, capacity_binding="optimism"))
+
+    assert view is not None
+    assert (view.tables[0][1][0].can_carry, view.tables[0][1][0].can_carry_by) == ("5", "optimism")
 
 
 def test_sentence_counts_what_has_enough_patients_and_names_the_nearest_of_the_rest() -> None:
@@ -65,7 +76,8 @@ def test_what_cannot_be_planned_says_why() -> None:
 
     assert view is not None
     assert view.sentence == "No sample size can be planned."
-    assert view.tables[0][1][0].message == "cannot be planned: nobody had the event"
+    group = view.tables[0][1][0]
+    assert (group.can_carry, group.rows[0].message) == ("", "cannot be planned: nobody had the event")
 
 
 @pytest.mark.usefixtures("figures_are_not_rendered")
