@@ -24,8 +24,10 @@ from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.metrics.registry import METRICS
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
+from evaluation.report_sample_size import sample_size_view
 from evaluation.report_summary import Summary, cell_name, summarise
 from evaluation.report_tables import ResultTable, by_rank, note_text, result_tables
+from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -39,6 +41,7 @@ class ReportData:
 
     leaderboard : one row a cell at its endpoint's primary horizon, :func:`evaluation.tables.leaderboard`.
     metrics : one row a cell, metric and horizon, :func:`evaluation.tables.metrics_table`.
+    sample_size : one row a question, :func:`evaluation.sample_size_table.sample_size_table`; empty, the section is left out.
     settings : the configuration. provenance : code version, start, duration, library versions.
     warnings : findings of the leak audit, failures. skipped : what was not run, and why.
     cell_figures : PNG by (population, endpoint, feature_set, model).
@@ -57,6 +60,7 @@ class ReportData:
     warnings: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     cell_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
+    sample_size: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SAMPLE_SIZE_COLUMNS))
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -87,6 +91,7 @@ def render_report(data: ReportData) -> str:
         methods=methods(data.settings),
         settings=list(flat_settings(data.settings)),
         cohort=cohort_view(data.description),
+        sample_size=sample_size_view(data.sample_size),
         field_best_auc=FIELD_BEST_AUC,
     )
 

@@ -13,8 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cohort.describe import describe
-from cohort.types import Cohort
+from cohort.types import ENDPOINTS, POPULATIONS, Cohort
+from evaluation.predictions import NO_FEATURES
 from evaluation.report import ReportData, write_report
+from evaluation.sample_size_table import sample_size_table
 from evaluation.tables import Cell, leaderboard, metrics_table
 from flows.cell_store import CellStore, code_digest
 from flows.cell_work import CellWork
@@ -24,7 +26,8 @@ from flows.plan import Plan
 from flows.run_directory import RunDirectory
 from flows.work import EvaluatedCell
 
-LEADERBOARD, METRICS_FILE, PREDICTIONS, REPORT = "leaderboard.csv", "metrics.csv", "predictions.parquet", "report.html"
+LEADERBOARD, METRICS_FILE, SAMPLE_SIZE = "leaderboard.csv", "metrics.csv", "sample_size.csv"
+PREDICTIONS, REPORT = "predictions.parquet", "report.html"
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +56,8 @@ def write_outputs(
     board, metrics = leaderboard(everything), metrics_table(results)
     write_atomically(run.path / LEADERBOARD, board.to_csv(index=False))
     write_atomically(run.path / METRICS_FILE, metrics.to_csv(index=False))
+    sizes = sample_size_table(cohort, _questions(plan))
+    write_atomically(run.path / SAMPLE_SIZE, sizes.to_csv(index=False))
     _gather_predictions(run.path / PREDICTIONS, [work.keys[fit] for fit in plan.fits], work.store)
     failed = [f"{r.cell.name}: {r.note}" for r in results if r.status == "failed"]
     report = ReportData(
@@ -73,9 +78,11 @@ def write_outputs(
             for c, e in evaluated.items()
             if (png := e.figure_png) is not None
         },
+        sample_size=sizes,
     )
     write_report(report, run.path / REPORT)
-    return Outputs(board, metrics, tuple(run.path / name for name in (LEADERBOARD, METRICS_FILE, PREDICTIONS, REPORT)))
+    names = (LEADERBOARD, METRICS_FILE, SAMPLE_SIZE, PREDICTIONS, REPORT)
+    return Outputs(board, metrics, tuple(run.path / name for name in names))
 
 
 def provenance(run: RunDirectory, duration_seconds: float) -> dict[str, str]:
@@ -105,6 +112,13 @@ def _gather_predictions(target: Path, keys: Iterable[str], store: CellStore) -> 
         path.replace(target)
     finally:
         path.unlink(missing_ok=True)
+
+
+def _questions(plan: Plan) -> list[tuple[str, str, str]]:
+    """What is planned with predictors, as (population, endpoint, feature set), in the endpoints' order within a population."""
+    asked = dict.fromkeys((c.population, c.endpoint, c.feature_set) for c in plan.cells if c.feature_set != NO_FEATURES)
+    populations, endpoints = list(POPULATIONS), list(ENDPOINTS)
+    return sorted(asked, key=lambda question: (populations.index(question[0]), endpoints.index(question[1])))
 
 
 def _reasons(plan: Plan) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from evaluation import figures
 from evaluation.estimate import Estimate
 from evaluation.metrics.registry import METRICS
 from evaluation.predictions import COLUMNS
+from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
 from evaluation.tables import METRIC_COLUMNS, Cell, CellResult, leaderboard_columns
 from flows.config import BenchmarkConfig
 from flows.outputs import Outputs, write_outputs
@@ -28,7 +29,7 @@ COHORT = simulate_cohort(40, seed=5).cohort
 NULL = Fit("overall", "dfs", "none", "null_model")
 COX, TREES = (Fit("overall", "dfs", "paper", model) for model in ("paper_cox", "xgboost_survival"))
 NO_RESECTION = "the cohort does not record it"
-FILES = ["leaderboard.csv", "metrics.csv", "predictions.parquet", "report.html"]
+FILES = ["leaderboard.csv", "metrics.csv", "sample_size.csv", "predictions.parquet", "report.html"]
 
 
 def _cell(fit: Fit, endpoint: str = "dfs", population: str = "overall") -> Cell:
@@ -91,7 +92,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         return _write(folder, cohort=str(folder / "contract.yaml"), data=str(folder / "named_patients.csv"))
 
 
-def test_four_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
+def test_five_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
     assert [p.name for p in written.outputs.files] == FILES
     assert sorted(p.name for p in written.folder.iterdir() if p.name not in (".lock", "run.json")) == sorted(FILES)
 
@@ -110,6 +111,16 @@ def test_metrics_are_tidy_and_hold_completed_cells_only(written: Written) -> Non
 
     assert list(metrics) == METRIC_COLUMNS
     assert len(metrics) == 3 * len(METRICS)
+
+
+def test_sample_size_has_a_row_for_every_question_that_is_run_with_predictors(written: Written) -> None:
+    sizes = pd.read_csv(written.folder / "sample_size.csv")
+
+    assert list(sizes) == SAMPLE_SIZE_COLUMNS
+    asked = list(sizes[["population", "endpoint", "feature_set"]].itertuples(index=False, name=None))
+    assert asked == [("overall", "relapse_12m", "paper"), ("overall", "dfs", "paper")]
+    assert (sizes["n"] <= len(COHORT)).all()
+    assert "What this cohort can carry" in written.text("report.html")
 
 
 def test_predictions_have_the_documented_schema_and_every_fit_once(written: Written) -> None:
@@ -135,7 +146,7 @@ def test_failures_and_warnings_are_in_the_report(written: Written) -> None:
     assert "overall/dfs/paper/xgboost_survival: 1 of 4 fits failed; repeat 0 fold 1: ValueError: no" in report
 
 
-@pytest.mark.parametrize("name", ["leaderboard.csv", "metrics.csv", "report.html"])
+@pytest.mark.parametrize("name", ["leaderboard.csv", "metrics.csv", "sample_size.csv", "report.html"])
 def test_no_path_and_no_patient_is_in_what_is_passed_on(name: str, written: Written) -> None:
     text = written.text(name)
 
@@ -155,7 +166,7 @@ def test_order_of_finishing_changes_no_file(written: Written, tmp_path: Path, mo
     monkeypatch.setattr(figures, "png", lambda _: b"png")
     reversed_ = _write(tmp_path, order=-1)
 
-    for name in ("leaderboard.csv", "metrics.csv", "predictions.parquet"):
+    for name in ("leaderboard.csv", "metrics.csv", "sample_size.csv", "predictions.parquet"):
         assert (reversed_.folder / name).read_bytes() == (written.folder / name).read_bytes()
 
 
