@@ -19,18 +19,16 @@ import pandas as pd
 from cohort.describe import CohortDescription
 from cohort.types import ENDPOINTS, EVIDENCE_LABELS, POPULATIONS, Evidence
 from evaluation import figures
+from evaluation.decision_curve import useful_in_words
 from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.metrics.registry import METRICS
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
-from evaluation.report_summary import Summary, cell_name, summarise
+from evaluation.report_summary import CellKey, Summary, cell_key, cell_name, summarise
 from evaluation.report_tables import ResultTable, by_rank, note_text, result_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-CellKey = tuple[str, str, str, str]
-"""population, endpoint, feature_set, model"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +39,8 @@ class ReportData:
     metrics : one row a cell, metric and horizon, :func:`evaluation.tables.metrics_table`.
     settings : the configuration. provenance : code version, start, duration, library versions.
     warnings : findings of the leak audit, failures. skipped : what was not run, and why.
-    cell_figures : PNG by (population, endpoint, feature_set, model).
+    cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
+    decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
     """
 
     cohort_title: str
@@ -57,6 +56,8 @@ class ReportData:
     warnings: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     cell_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
+    decision_curves: Mapping[CellKey, pd.DataFrame] = field(default_factory=dict)
+    decision_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -110,6 +111,8 @@ class CellFigure:
     title: str
     image: str
     note: str
+    decision: str = ""
+    net_benefit: str = ""
 
 
 @dataclass(frozen=True)
@@ -146,7 +149,7 @@ def _section(data: ReportData, endpoint: str, population: str) -> Section:
         population=population_label(population),
         heading=f"{endpoint_label(endpoint)} – {population_label(population).lower()}",
         facts=_facts(board),
-        summary=summarise(board, metrics),
+        summary=summarise(board, metrics, data.decision_curves),
         tables=tuple(result_tables(board, metrics)),
         discrimination=image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
         calibration=image(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
@@ -176,7 +179,14 @@ def _facts(board: pd.DataFrame) -> str:
 
 def _cell_figures(data: ReportData, board: pd.DataFrame) -> Iterator[CellFigure]:
     for _, cell in by_rank(board).iterrows():
-        png = data.cell_figures.get((cell["population"], cell["endpoint"], cell["feature_set"], cell["model"]))
+        key = cell_key(cell)
+        png, decision, curve = data.cell_figures.get(key), data.decision_figures.get(key), data.decision_curves.get(key)
         if png is not None:
             took = "" if pd.isna(cell["seconds"]) else f"Took {cell['seconds']:.1f} s. "
-            yield CellFigure(cell_name(cell), image(png), took + note_text(cell["note"]))
+            yield CellFigure(
+                cell_name(cell),
+                image(png),
+                took + note_text(cell["note"]),
+                decision="" if decision is None else image(decision),
+                net_benefit="" if curve is None else f"{useful_in_words(curve)}.",
+            )
