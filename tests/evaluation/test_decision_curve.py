@@ -273,6 +273,11 @@ def test_threshold_whose_treated_are_not_followed_to_the_horizon_has_no_number_a
     assert curve.loc[1, numbers].isna().all()
 
 
+def test_those_treated_who_leave_at_the_horizon_itself_are_followed_up_to_it() -> None:
+    # Of 3 two are treated, one of each: 1/3 - 1/3 * (.5/.5).
+    assert _estimate(_at([2, 12, 20], [1, 0, 0], [0.9, 0.8, 0.3]), 0.5).tolist() == pytest.approx([0])
+
+
 def test_threshold_whose_treated_all_had_the_event_needs_no_follow_up_to_the_horizon() -> None:
     assert _estimate(_at([2, 5, 20], [1, 1, 0], [0.9, 0.8, 0.3]), 0.5).tolist() == pytest.approx([2 / 3])
 
