@@ -74,13 +74,11 @@ def unsupported(outcome: Outcome, horizon_months: float) -> str:
     return ""
 
 
-def _estimate(metric: Metric, at: HorizonPredictions, weights: FloatArray) -> Estimate:
-    if metric.needs_variation and not _varies(at):
-        return _refused(metric, at.horizon_months, at.outcome, "all patients of a fold have one risk")
-    value = float(metric.compute(at, np.ones((1, len(at.outcome))))[0])
-    if not np.isfinite(value):
-        return _refused(metric, at.horizon_months, at.outcome, "cannot be estimated from these patients")
-    resampled = metric.compute(at, weights) if len(weights) else np.array([])
+def percentile_interval(resampled: FloatArray) -> tuple[float, float, str]:
+    """95 % percentile interval of ``resampled`` (B,), and a note where resamples failed (NaN) or there are none.
+
+    Both bounds are NaN where more than a fifth failed.
+    """
     usable = resampled[np.isfinite(resampled)]
     failed = len(resampled) - len(usable)
     note = f"{failed} of {len(resampled)} resamples could not be estimated" if failed else ""
@@ -89,8 +87,18 @@ def _estimate(metric: Metric, at: HorizonPredictions, weights: FloatArray) -> Es
     low, high = (np.nan, np.nan)
     if len(usable) and failed <= _MAX_FAILED * len(resampled):
         low, high = np.percentile(usable, _BOUNDS)
+    return float(low), float(high), note
+
+
+def _estimate(metric: Metric, at: HorizonPredictions, weights: FloatArray) -> Estimate:
+    if metric.needs_variation and not _varies(at):
+        return _refused(metric, at.horizon_months, at.outcome, "all patients of a fold have one risk")
+    value = float(metric.compute(at, np.ones((1, len(at.outcome))))[0])
+    if not np.isfinite(value):
+        return _refused(metric, at.horizon_months, at.outcome, "cannot be estimated from these patients")
+    low, high, note = percentile_interval(metric.compute(at, weights) if len(weights) else np.array([]))
     n_events = at.outcome.events_by(at.horizon_months)
-    return Estimate(metric.name, at.horizon_months, value, float(low), float(high), len(at.outcome), n_events, note)
+    return Estimate(metric.name, at.horizon_months, value, low, high, len(at.outcome), n_events, note)
 
 
 def _refused(metric: Metric, horizon_months: float, outcome: Outcome, reason: str) -> Estimate:

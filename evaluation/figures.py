@@ -21,10 +21,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from cohort.dictionary import DICTIONARY
 from cohort.types import ENDPOINTS, POPULATIONS
+from evaluation.decision_curve import useful_in_words, useful_thresholds
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.predictions import NO_FEATURES
 from features.registry import FEATURE_SETS
@@ -34,6 +36,7 @@ DPI = 110
 
 _INK, _GREY, _LIGHT = "#1a1a1a", "#767676", "#d4d4d4"
 _BLUE = "#0072b2"  # Okabe and Ito 2008
+_BAND = "#cfe4f1"
 _GROUP_STYLES = {"low": ("#86bfe0", "-"), "middle": ("#0072b2", "--"), "high": ("#0b2c45", "-"), "all": (_INK, "-")}
 _TEXT = 8.5
 _AT_RISK_TOP = -0.245  # in heights of the axes, below it
@@ -260,6 +263,75 @@ def _numbers_at_risk(axes: Axes, curve: pd.DataFrame, ticks: list[float], y: flo
     for tick in ticks:
         number = at_risk[np.searchsorted(times, tick, side="left")]
         axes.text(tick, y, f"{number}", transform=axes.get_xaxis_transform(), fontsize=7.5, color=_INK, ha="center", va="center")
+
+
+#: Thresholds at which the upper axis names the harm of a patient treated needlessly to the benefit of one treated rightly.
+_HARM_TO_BENEFIT = {0.05: "1:19", 0.1: "1:9", 0.2: "1:4", 0.3: "3:7", 0.4: "2:3", 0.5: "1:1", 0.6: "3:2"}
+
+
+def decision_figure(title: str, curve: pd.DataFrame, horizon_months: float) -> Figure:
+    """Net benefit by threshold and its difference to the better default, from :mod:`evaluation.decision_curve`.
+
+    Where the lower bound of the difference lies above 0, a bar marks the thresholds.
+    """
+    figure = Figure(figsize=(11.4, 4.3), facecolor="white")
+    _title(figure, title, 0.06, 0.955)
+    _draw_net_benefit(_axes(figure, (0.06, 0.125, 0.405, 0.635)), curve, horizon_months)
+    _draw_difference(_axes(figure, (0.565, 0.125, 0.405, 0.635)), curve)
+    return figure
+
+
+def _threshold_axes(axes: Axes, curve: pd.DataFrame, title: str, y_label: str) -> None:
+    """The threshold below, harm to benefit above, and treating nobody as the line at 0."""
+    axes.set(xlim=(curve["threshold"].iloc[0], curve["threshold"].iloc[-1]))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:.0%}")
+    axes.yaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    axes.yaxis.set_major_formatter(lambda y, _: f"{round(y, 9):g}".replace("-", _MINUS))
+    axes.set_xlabel("Threshold: the lowest risk that is treated", fontsize=_TEXT, color=_INK)
+    axes.set_ylabel(y_label, fontsize=_TEXT, color=_INK)
+    axes.set_title(title, fontsize=9.5, loc="left", color=_INK, pad=34)
+    above = axes.secondary_xaxis("top")
+    above.set_xticks(list(_HARM_TO_BENEFIT), list(_HARM_TO_BENEFIT.values()))
+    above.tick_params(labelsize=7.5, colors=_GREY, length=3, pad=1)
+    above.spines["top"].set_color(_LIGHT)
+    above.set_xlabel("Harm of treating one needlessly to benefit of treating one rightly", fontsize=7.5, color=_GREY, labelpad=3)
+
+
+def _draw_net_benefit(axes: Axes, curve: pd.DataFrame, horizon_months: float) -> None:
+    _threshold_axes(axes, curve, f"Net benefit at {horizon_months:g} months", "Net benefit (95% CI)")
+    threshold = curve["threshold"]
+    axes.fill_between(threshold, curve["ci_low"], curve["ci_high"], color=_BAND, linewidth=0, zorder=1)
+    axes.plot(threshold, curve["treat_none"], color=_GREY, linewidth=1.2, zorder=2, label="treat nobody")
+    axes.plot(threshold, curve["treat_all"], color=_INK, linewidth=1.2, linestyle=(0, (4, 2)), zorder=3, label="treat all")
+    axes.plot(threshold, curve["net_benefit"], color=_BLUE, linewidth=1.8, zorder=4, label="treat by the model")
+    missing = int(curve["net_benefit"].isna().sum())
+    if missing:
+        text = f"At {missing} threshold(s) those treated are not followed to the horizon"
+        axes.text(0.02, 0.03, text, transform=axes.transAxes, fontsize=7.5, color=_GREY)
+    # Treating all falls far below: what is below what the model may cost is cut off.
+    highest = np.nanmax(curve[["ci_high", "net_benefit", "treat_all", "treat_none"]])
+    lowest = np.nanmin(curve[["ci_low", "net_benefit", "treat_none"]])
+    axes.set_ylim(min(lowest, -0.15 * highest) - 0.02, 1.08 * highest + 0.02)
+    axes.legend(fontsize=_TEXT, frameon=False, loc="upper right")
+
+
+def _draw_difference(axes: Axes, curve: pd.DataFrame) -> None:
+    _threshold_axes(axes, curve, "Net benefit less that of the better default", "Difference (95% CI)")
+    threshold = curve["threshold"]
+    low, high = curve["difference_ci_low"], curve["difference_ci_high"]
+    axes.axhline(0, color=_GREY, linewidth=1.2, zorder=2)
+    axes.fill_between(threshold, low, high, color=_BAND, linewidth=0, zorder=1)
+    axes.plot(threshold, curve["difference"], color=_BLUE, linewidth=1.8, zorder=3)
+    for first, last in useful_thresholds(curve):  # a single threshold is a point: the marker shows it
+        axes.plot(
+            [first, last], [0.02, 0.02], transform=axes.get_xaxis_transform(), color=_INK, linewidth=3, marker="|", zorder=4
+        )
+    axes.text(
+        0.02, 0.05, useful_in_words(curve), transform=axes.transAxes, fontsize=_TEXT, color=_INK, va="bottom", parse_math=False
+    )
+    lowest, highest = np.nanmin([*low, *curve["difference"], 0]), np.nanmax([*high, *curve["difference"], 0])
+    room = max(highest - lowest, 0.02)
+    axes.set_ylim(lowest - 0.25 * room, highest + 0.08 * room)
 
 
 # ---- forests

@@ -19,20 +19,18 @@ import pandas as pd
 from cohort.describe import CohortDescription
 from cohort.types import ENDPOINTS, EVIDENCE_LABELS, POPULATIONS, Evidence
 from evaluation import figures
+from evaluation.decision_curve import useful_in_words
 from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.metrics.registry import METRICS
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
 from evaluation.report_sample_size import sample_size_view
-from evaluation.report_summary import Summary, cell_name, summarise
+from evaluation.report_summary import CellKey, Summary, cell_key, cell_name, summarise
 from evaluation.report_tables import ResultTable, by_rank, note_text, result_tables
 from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
 
 TEMPLATES = Path(__file__).parent / "templates"
-
-CellKey = tuple[str, str, str, str]
-"""population, endpoint, feature_set, model"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +42,8 @@ class ReportData:
     sample_size : one row a question, :func:`evaluation.sample_size_table.sample_size_table`; empty, the section is left out.
     settings : the configuration. provenance : code version, start, duration, library versions.
     warnings : findings of the leak audit, failures. skipped : what was not run, and why.
-    cell_figures : PNG by (population, endpoint, feature_set, model).
+    cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
+    decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
     """
 
     cohort_title: str
@@ -61,6 +60,8 @@ class ReportData:
     skipped: tuple[str, ...] = ()
     cell_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
     sample_size: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SAMPLE_SIZE_COLUMNS))
+    decision_curves: Mapping[CellKey, pd.DataFrame] = field(default_factory=dict)
+    decision_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -115,6 +116,8 @@ class CellFigure:
     title: str
     image: str
     note: str
+    decision: str = ""
+    net_benefit: str = ""
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def _section(data: ReportData, endpoint: str, population: str) -> Section:
         population=population_label(population),
         heading=f"{endpoint_label(endpoint)} – {population_label(population).lower()}",
         facts=_facts(board),
-        summary=summarise(board, metrics),
+        summary=summarise(board, metrics, data.decision_curves),
         tables=tuple(result_tables(board, metrics)),
         discrimination=image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
         calibration=image(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
@@ -181,7 +184,14 @@ def _facts(board: pd.DataFrame) -> str:
 
 def _cell_figures(data: ReportData, board: pd.DataFrame) -> Iterator[CellFigure]:
     for _, cell in by_rank(board).iterrows():
-        png = data.cell_figures.get((cell["population"], cell["endpoint"], cell["feature_set"], cell["model"]))
+        key = cell_key(cell)
+        png, decision, curve = data.cell_figures.get(key), data.decision_figures.get(key), data.decision_curves.get(key)
         if png is not None:
             took = "" if pd.isna(cell["seconds"]) else f"Took {cell['seconds']:.1f} s. "
-            yield CellFigure(cell_name(cell), image(png), took + note_text(cell["note"]))
+            yield CellFigure(
+                cell_name(cell),
+                image(png),
+                took + note_text(cell["note"]),
+                decision="" if decision is None else image(decision),
+                net_benefit="" if curve is None else f"{useful_in_words(curve)}.",
+            )

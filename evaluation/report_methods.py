@@ -29,6 +29,12 @@ HOW_TO_READ: tuple[tuple[str, str], ...] = (
         " are too timid.",
     ),
     ("O/E", "Observed over expected events. 1 is right; below 1, risk is overestimated."),
+    (
+        "Net benefit",
+        "Per patient, those treated rightly less those treated needlessly, these at the rate of exchange that the threshold"
+        " states: who treats from a risk of 20% on gives four needless treatments for one right one. A model is of use at a"
+        " threshold where it does better than treating all and than treating nobody (0).",
+    ),
 )
 
 #: What a setting says in the methods; a setting that is absent is passed over.
@@ -54,7 +60,10 @@ _PROTOCOL: tuple[tuple[tuple[str, ...], str], ...] = (
 _METHODS_ALWAYS = (
     "AUC, Uno's C, Brier score, calibration intercept and slope allow for censored patients by inverse-probability-of-censoring"
     " weights, Harrell's C by leaving out pairs whose order is unknown; O/E uses Kaplan-Meier. Ranks are compared inside a test"
-    " fold only, where risks come from one fit. Calibration plots group patients by their risk averaged over repeats. This is"
+    " fold only, where risks come from one fit. Calibration plots group patients by their risk averaged over repeats. Decision"
+    " curves give the net benefit (Vickers et al. 2008) of treating patients whose out-of-fold risk reaches a threshold from 5%"
+    " to 60%, averaged over repeats, with Kaplan-Meier among those treated, and its difference to the better of treating all and"
+    " treating nobody; their intervals hold for one threshold at a time. This is"
     " internal validation: it says nothing of other hospitals. No correction for multiplicity is made."
 )
 

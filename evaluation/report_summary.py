@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from evaluation.decision_curve import useful_in_words, useful_thresholds
 from evaluation.figures import feature_set_label, model_label, signed
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.metrics.registry import METRICS
@@ -18,6 +19,9 @@ TOO_GOOD = "above what the field has reached: treat as a leak until shown otherw
 
 _KEY = ["population", "endpoint", "feature_set", "model"]
 
+CellKey = tuple[str, str, str, str]
+"""population, endpoint, feature_set, model"""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -27,12 +31,20 @@ class Summary:
     flags: tuple[str, ...]
 
 
-def summarise(board: pd.DataFrame, metrics: pd.DataFrame) -> Summary:
-    """In words, from one endpoint's and population's rows of the leaderboard and of the metrics (for the other horizons)."""
+def summarise(board: pd.DataFrame, metrics: pd.DataFrame, decision_curves: Mapping[CellKey, pd.DataFrame]) -> Summary:
+    """In words, from one endpoint's and population's rows of the leaderboard and of the metrics (for the other horizons).
+
+    ``decision_curves`` may hold other cells too.
+    """
     models = board[board["feature_set"] != NO_FEATURES]
     estimated = models[models["auc"].notna()]
     return Summary(
-        sentences=(*_discrimination(estimated), _brier_against_null(board, models), *_not_completed(board)),
+        sentences=(
+            *_discrimination(estimated),
+            _brier_against_null(board, models),
+            *_net_benefit(models, decision_curves),
+            *_not_completed(board),
+        ),
         flags=tuple(_too_good(board, metrics)),
     )
 
@@ -66,6 +78,22 @@ def _brier_against_null(board: pd.DataFrame, models: pd.DataFrame) -> str:
     return f"{better} of {len(briers)} models beat{'s' if better == 1 else ''} {shown}; the lowest is {briers.min():.3f}."
 
 
+def _net_benefit(models: pd.DataFrame, decision_curves: Mapping[CellKey, pd.DataFrame]) -> Iterator[str]:
+    """How many models are worth acting on, and each of them with its thresholds."""
+    drawn = [(cell, decision_curves[cell_key(cell)]) for _, cell in models.iterrows() if cell_key(cell) in decision_curves]
+    if not drawn:
+        return
+    useful = [f"{cell_name(cell)}: {_lower_first(useful_in_words(curve))}" for cell, curve in drawn if useful_thresholds(curve)]
+    if useful:
+        yield (
+            f"Net benefit: {len(useful)} of {len(drawn)} models {'is' if len(useful) == 1 else 'are'} better than treating all"
+            f" and treating nobody at some threshold. Each of {len(drawn[0][1])} thresholds is judged alone, so some pass by"
+            f" chance. {'; '.join(useful)}."
+        )
+    else:
+        yield f"Net benefit: of {len(drawn)} models none is shown to be better than treating all and treating nobody."
+
+
 def _not_completed(board: pd.DataFrame) -> Iterator[str]:
     counts = {status: int((board["status"] == status).sum()) for status in ("failed", "skipped")}
     text = " and ".join(f"{count} {status}" for status, count in counts.items() if count)
@@ -89,6 +117,11 @@ def _inline(cell: pd.Series, metric: str) -> str:
     return f"{METRICS[metric].label} {signed(cell[metric])} ({interval})"
 
 
+def cell_key(cell: pd.Series) -> CellKey:
+    population, endpoint, feature_set, model = (str(cell[name]) for name in _KEY)
+    return population, endpoint, feature_set, model
+
+
 def cell_name(cell: pd.Series) -> str:
     """The model and its features, for people."""
     if cell["feature_set"] == NO_FEATURES:
@@ -97,5 +130,8 @@ def cell_name(cell: pd.Series) -> str:
 
 
 def _features(cell: pd.Series) -> str:
-    label = feature_set_label(cell["feature_set"])
-    return label[:1].lower() + label[1:]
+    return _lower_first(feature_set_label(cell["feature_set"]))
+
+
+def _lower_first(text: str) -> str:
+    return text[:1].lower() + text[1:]

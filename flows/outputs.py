@@ -79,6 +79,16 @@ def write_outputs(
             if (png := e.figure_png) is not None
         },
         sample_size=sizes,
+        decision_curves={
+            (c.population, c.endpoint, c.feature_set, c.model): curve
+            for c, e in evaluated.items()
+            if (curve := e.decision_curve) is not None
+        },
+        decision_figures={
+            (c.population, c.endpoint, c.feature_set, c.model): png
+            for c, e in evaluated.items()
+            if (png := e.decision_png) is not None
+        },
     )
     write_report(report, run.path / REPORT)
     names = (LEADERBOARD, METRICS_FILE, SAMPLE_SIZE, PREDICTIONS, REPORT)

@@ -17,8 +17,9 @@ import pandas as pd
 from cohort.types import ENDPOINTS, Cohort, Outcome
 from evaluation.cross_validation import cross_validate
 from evaluation.curves import calibration_curve, risk_group_curves, roc_curve
+from evaluation.decision_curve import decision_curve
 from evaluation.estimate import Estimate, estimate_cell
-from evaluation.figures import cell_figure, png
+from evaluation.figures import cell_figure, decision_figure, png
 from evaluation.predictions import COLUMNS, NO_FEATURES, at_horizon
 from evaluation.resampling import repeated_stratified_splits
 from evaluation.tables import Cell, CellResult
@@ -37,11 +38,12 @@ SPLIT_HORIZONS_MONTHS = (6.0, 12.0)
 
 
 _RESULT, _FIGURE = "result.json", "figure.png"
+_DECISION_CURVE, _DECISION_FIGURE = "decision_curve.csv", "decision_curve.png"
 
 
 @dataclass(frozen=True)
 class EvaluatedCell:
-    """A cell's result, and the folder of the curves (csv) and the figure (png) at its primary horizon."""
+    """A cell's result, and the folder of the curves (csv) and the figures (png) at its primary horizon."""
 
     result: CellResult
     folder: Path
@@ -49,6 +51,16 @@ class EvaluatedCell:
     @property
     def figure_png(self) -> bytes | None:
         path = self.folder / _FIGURE
+        return path.read_bytes() if path.exists() else None
+
+    @property
+    def decision_curve(self) -> pd.DataFrame | None:
+        path = self.folder / _DECISION_CURVE
+        return pd.read_csv(path) if path.exists() else None
+
+    @property
+    def decision_png(self) -> bytes | None:
+        path = self.folder / _DECISION_FIGURE
         return path.read_bytes() if path.exists() else None
 
 
@@ -131,7 +143,7 @@ def run_evaluation(cell: Cell, store: CellStore, key: str, config: BenchmarkConf
                 notes=summary.notes[:1],
                 n_events_total=int(predictions.drop_duplicates("patient_id")["event"].sum()),
             )
-            _draw(cell, predictions, staging)
+            _draw(cell, predictions, config, staging)
         (staging / _RESULT).write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
     return EvaluatedCell(result, folder)
 
@@ -147,7 +159,7 @@ def finished_evaluation(folder: Path) -> EvaluatedCell | None:
     return EvaluatedCell(CellResult(cell, estimates=estimates, notes=notes, **content), folder)
 
 
-def _draw(cell: Cell, predictions: pd.DataFrame, folder: Path) -> None:
+def _draw(cell: Cell, predictions: pd.DataFrame, config: BenchmarkConfig, folder: Path) -> None:
     endpoint = ENDPOINTS[cell.endpoint]
     horizon = endpoint.primary_horizon_months
     if horizon not in set(predictions["horizon_months"]):
@@ -155,13 +167,16 @@ def _draw(cell: Cell, predictions: pd.DataFrame, folder: Path) -> None:
     at = at_horizon(predictions, horizon, endpoint.tau_months)
     try:
         roc, calibration, groups = roc_curve(at), calibration_curve(at), risk_group_curves(at)
+        decision = decision_curve(at, config.n_bootstraps, config.seed)
     except ValueError as error:  # too few events in the folds for a curve
         (folder / "no_curves.txt").write_text(f"{error}\n", encoding="utf-8")
         return
     for name, curve in (("roc", roc), ("calibration", calibration), ("risk_groups", groups)):
         curve.to_csv(folder / f"{name}.csv", index=False)
+    decision.to_csv(folder / _DECISION_CURVE, index=False)
     title = f"{MODELS[cell.model].label} · {cell.feature_set} · {endpoint.label}"
     (folder / _FIGURE).write_bytes(png(cell_figure(title, roc, calibration, groups, horizon)))
+    (folder / _DECISION_FIGURE).write_bytes(png(decision_figure(title, decision, horizon)))
 
 
 def predictors_of(cohort: Cohort, fit: Fit) -> Predictors:

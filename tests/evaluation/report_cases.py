@@ -49,6 +49,26 @@ def metrics_of(*rows: tuple[str, str, str, float, float, float, float, str]) -> 
     )
 
 
+def decision_curve_of(*lower_bounds: float) -> pd.DataFrame:
+    """A decision curve at thresholds 10 %, 20 %, …, with these lower bounds of the difference to the better default."""
+    low = pd.Series(lower_bounds, dtype=float)
+    return pd.DataFrame(
+        {
+            "threshold": [(number + 1) / 10 for number in range(len(low))],
+            "share_treated": 0.5,
+            "net_benefit": low + 0.2,
+            "ci_low": low + 0.1,
+            "ci_high": low + 0.3,
+            "treat_all": 0.1,
+            "treat_none": 0.0,
+            "difference": low + 0.1,
+            "difference_ci_low": low,
+            "difference_ci_high": low + 0.2,
+            "note": "",
+        }
+    )
+
+
 SLOPE_NOTE = ("none", "null_model", "calibration_slope", 12.0, NAN, NAN, NAN, "all patients of a fold have one risk")
 
 

@@ -18,6 +18,8 @@ from evaluation.curves import calibration_curve, risk_group_curves, roc_curve
 from evaluation.predictions import HorizonPredictions
 from evaluation.tables import leaderboard_columns
 
+from .report_cases import decision_curve_of
+
 NAN = float("nan")
 
 
@@ -113,6 +115,57 @@ def test_background_is_white() -> None:
     image = Image.open(io.BytesIO(figures.png(_cell_figure(np.linspace(0.9, 0.1, 10))))).convert("RGB")
 
     assert image.getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_decision_figure_draws_the_model_beside_both_defaults_and_its_difference_to_the_better_one() -> None:
+    curve = decision_curve_of(-0.01, 0.02, 0.01)
+    benefit, difference = figures.decision_figure("Model", curve, 12.0).axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in benefit.lines}
+
+    assert benefit.get_title(loc="left") == "Net benefit at 12 months"
+    assert drawn["treat by the model"] == curve["net_benefit"].tolist()
+    assert drawn["treat all"] == curve["treat_all"].tolist()
+    assert drawn["treat nobody"] == [0, 0, 0]
+    assert curve["difference"].tolist() in [list(line.get_ydata()) for line in difference.lines]
+    for axes, columns in ((benefit, ["ci_low", "ci_high"]), (difference, ["difference_ci_low", "difference_ci_high"])):
+        (band,) = axes.collections
+        drawn_at = {(round(x, 9), round(y, 9)) for x, y in band.get_paths()[0].vertices}
+        assert {(round(row["threshold"], 9), round(row[c], 9)) for _, row in curve.iterrows() for c in columns} <= drawn_at
+
+
+def test_decision_figure_marks_the_thresholds_at_which_the_model_is_of_use() -> None:
+    figure = figures.decision_figure("Model", decision_curve_of(-0.01, 0.02, 0.01), 12.0)
+    marked = [list(line.get_xdata()) for line in figure.axes[1].lines if line.get_marker() == "|"]
+
+    assert marked == [[0.2, 0.3]]
+    assert "Better than both defaults at thresholds of 20% to 30%" in _texts(figure)
+
+
+def test_upper_axis_of_the_decision_figure_states_the_threshold_as_harm_to_benefit() -> None:
+    (above,) = figures.decision_figure("Model", decision_curve_of(*[0.0] * 6), 12.0).axes[0].child_axes
+    shown = zip(above.get_xticks(), (label.get_text() for label in above.get_xticklabels()), strict=True)
+
+    for threshold, ratio in shown:
+        harm, benefit = map(int, ratio.split(":"))
+        assert harm / benefit == pytest.approx(threshold / (1 - threshold))
+
+
+@pytest.mark.parametrize("spread", [0.0005, 0.02, 0.13, 0.31])
+def test_ticks_of_the_difference_are_printed_as_they_are(spread: float) -> None:
+    axes = figures.decision_figure("Model", decision_curve_of(-spread, spread), 12.0).axes[1]
+    axes.figure.draw_without_rendering()
+
+    for tick, label in zip(axes.get_yticks(), axes.get_yticklabels(), strict=True):
+        assert float(label.get_text().replace("−", "-")) == pytest.approx(tick, abs=1e-9)
+
+
+@pytest.mark.parametrize("bounds", [(NAN, 0.0, 0.1), (NAN, NAN, NAN), (0.0, 0.0, 0.0)])
+def test_decision_figure_is_drawn_where_thresholds_have_no_number_and_says_how_many(bounds: tuple[float, ...]) -> None:
+    figure = figures.decision_figure("$x_1^{", decision_curve_of(*bounds), 12.0)
+    missing = int(np.isnan(bounds).sum())
+
+    assert _size(figures.png(figure))[0] > 0
+    assert (f"At {missing} threshold(s) those treated are not followed to the horizon" in _texts(figure)) == (missing > 0)
 
 
 @pytest.mark.parametrize("draw", [figures.discrimination_figure, figures.calibration_figure])

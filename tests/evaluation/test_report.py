@@ -13,7 +13,7 @@ from evaluation import figures
 from evaluation.metrics.registry import METRICS
 from evaluation.report import render_report, write_report
 
-from .report_cases import NAN, NULL, SETTINGS, board_of, cell_row, metrics_of, report_data, text_of
+from .report_cases import NAN, NULL, SETTINGS, board_of, cell_row, decision_curve_of, metrics_of, report_data, text_of
 
 HOSTILE = '<script>alert("x")</script>'
 REAL_PNG = figures.png
@@ -125,6 +125,27 @@ def test_figure_of_a_cell_is_embedded_under_its_name() -> None:
 
     assert base64.b64encode(b"the picture").decode() in html
     assert "Two-stage Cox (paper), known at diagnosis of the metastases: curves" in html
+
+
+def test_decision_curve_of_a_cell_stands_below_its_calibration_with_its_thresholds_in_words() -> None:
+    key = ("overall", "dfs", "baseline", "paper_cox")
+    html = render_report(
+        report_data(
+            cell_figures={key: b"calibration"},
+            decision_figures={key: b"net benefit"},
+            decision_curves={key: decision_curve_of(-0.01, 0.02, 0.01)},
+        )
+    )
+    calibration, net_benefit = (html.index(base64.b64encode(picture).decode()) for picture in (b"calibration", b"net benefit"))
+
+    assert calibration < net_benefit < html.index("<p>Better than both defaults at thresholds of 20% to 30%.</p>")
+    assert "</details>" not in html[calibration:net_benefit]
+
+
+def test_cell_without_a_decision_curve_has_its_other_figure_only() -> None:
+    html = render_report(report_data(cell_figures={("overall", "dfs", "baseline", "paper_cox"): b"calibration"}))
+
+    assert "Net benefit by threshold" not in html
 
 
 def test_warnings_and_what_was_skipped_are_shown() -> None:

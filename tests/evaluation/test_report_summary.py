@@ -5,13 +5,15 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from evaluation.report_summary import summarise
+from evaluation.report_summary import CellKey, summarise
 
-from .report_cases import NAN, NULL, board_of, cell_row, metrics_of
+from .report_cases import NAN, NULL, board_of, cell_row, decision_curve_of, metrics_of
 
 
-def _sentences(*cells: dict[str, object], metrics: pd.DataFrame | None = None) -> str:
-    summary = summarise(board_of(*cells), metrics_of() if metrics is None else metrics)
+def _sentences(
+    *cells: dict[str, object], metrics: pd.DataFrame | None = None, curves: dict[CellKey, pd.DataFrame] | None = None
+) -> str:
+    summary = summarise(board_of(*cells), metrics_of() if metrics is None else metrics, curves or {})
     return " ".join((*summary.sentences, *summary.flags))
 
 
@@ -80,3 +82,35 @@ def test_failed_and_skipped_cells_are_counted() -> None:
     text = _sentences(NULL, cell_row("baseline", "paper_cox", (NAN, NAN, NAN), NAN, status="failed"))
 
     assert "Of 2 cells 1 failed." in text
+
+
+COX, TREES = ("overall", "dfs", "baseline", "paper_cox"), ("overall", "dfs", "baseline", "xgboost_survival")
+BOTH = (NULL, cell_row("baseline", "paper_cox", (0.6, 0.5, 0.7)), cell_row("baseline", "xgboost_survival", (0.6, 0.5, 0.7)))
+
+
+def test_models_better_than_both_defaults_are_counted_and_named_with_their_thresholds() -> None:
+    text = _sentences(*BOTH, curves={COX: decision_curve_of(-0.01, 0.02, 0.01), TREES: decision_curve_of(-0.01, 0.0, NAN)})
+
+    assert "1 of 2 models is better than treating all and treating nobody at some threshold" in text
+    assert "Each of 3 thresholds is judged alone, so some pass by chance." in text
+    assert (
+        "Two-stage Cox (paper), known at diagnosis of the metastases: better than both defaults at thresholds of 20% to 30%."
+        in text
+    )
+    assert "XGBoost" not in text.split("Net benefit")[1]
+
+
+def test_no_model_is_shown_to_be_of_use_when_no_lower_bound_lies_above_0() -> None:
+    text = _sentences(*BOTH, curves={COX: decision_curve_of(-0.01, 0.0, NAN), TREES: decision_curve_of(NAN, NAN, NAN)})
+
+    assert "of 2 models none is shown to be better than treating all and treating nobody." in text
+
+
+def test_the_null_model_is_not_counted_among_models_of_use() -> None:
+    null = ("overall", "dfs", "none", "null_model")
+
+    assert "of 1 models none" in _sentences(*BOTH, curves={null: decision_curve_of(1, 1, 1), COX: decision_curve_of(0, 0, 0)})
+
+
+def test_without_decision_curves_nothing_is_said_of_net_benefit() -> None:
+    assert "Net benefit" not in _sentences(*BOTH)

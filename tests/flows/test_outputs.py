@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,9 @@ def _write(folder: Path, order: int = 1, **settings: Any) -> Written:
     figure = folder / "cell"
     figure.mkdir(parents=True)
     (figure / "figure.png").write_bytes(b"the picture")
+    (figure / "decision_curve.png").write_bytes(b"the decision curve")
+    bounds = pd.DataFrame({"threshold": [0.1, 0.2], "difference_ci_low": [-0.01, 0.02]})
+    bounds.to_csv(figure / "decision_curve.csv", index=False)
     run = RunDirectory.open(folder / "runs", "f", "simulated-smoke")
     work = SimpleNamespace(plan=PLAN, keys={f: f.model for f in PLAN.fits}, store=SimpleNamespace(predictions=_predictions))
     evaluated = {c: EvaluatedCell(_result(c), figure if c.model == "paper_cox" else folder) for c in list(PLAN.cells)[::order]}
@@ -137,6 +141,13 @@ def test_skipped_cells_of_one_reason_stand_together(written: Written) -> None:
     assert report.count(NO_RESECTION) == 1 + report.count(f"skipped: {NO_RESECTION}")
     assert f"2 cells (primary_resected/dfs/paper/paper_cox, …): {NO_RESECTION}" in report
     assert "1 cells (overall/os/paper/paper_cox): too short" in report
+
+
+def test_decision_curves_of_the_cells_are_in_the_report(written: Written) -> None:
+    report = written.text("report.html")
+
+    assert base64.b64encode(b"the decision curve").decode() in report
+    assert "Better than both defaults at a threshold of 20%." in report
 
 
 def test_failures_and_warnings_are_in_the_report(written: Written) -> None:

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from cohort.simulate import simulate_cohort
-from cohort.types import Outcome
-from evaluation.predictions import COLUMNS
+from cohort.types import ENDPOINTS, Outcome
+from evaluation.decision_curve import decision_curve
+from evaluation.predictions import COLUMNS, at_horizon
 from evaluation.tables import Cell
 from features.feature_set import Predictors
 from flows import work
@@ -99,6 +100,8 @@ def test_failed_fold_makes_a_failed_cell_with_its_reason_and_no_estimate(
     assert evaluated.result.note == "1 of 7 fits failed; repeat 0 fold 1: ValueError: singular"
     assert evaluated.result.estimates == ()
     assert evaluated.figure_png is None
+    assert evaluated.decision_png is None
+    assert evaluated.decision_curve is None
     assert len(store.predictions("key")) > 0, "the other folds' predictions are kept"
 
 
@@ -128,7 +131,19 @@ def test_evaluation_is_found_again_as_it_was(store: CellStore, tmp_path: Path) -
     assert evaluated.result.status == "completed"
     assert repr(again) == repr(evaluated)  # NaN is not equal to itself
     assert again.figure_png.startswith(b"\x89PNG")
-    assert {p.name for p in (tmp_path / "cell").glob("*.csv")} == {"roc.csv", "calibration.csv", "risk_groups.csv"}
+    curves = {"roc.csv", "calibration.csv", "risk_groups.csv", "decision_curve.csv"}
+    assert {p.name for p in (tmp_path / "cell").glob("*.csv")} == curves
+
+
+def test_decision_curve_is_that_of_the_stored_predictions_with_the_resamples_of_the_configuration(
+    store: CellStore, tmp_path: Path
+) -> None:
+    evaluated = _evaluate(store, tmp_path / "cell")
+    at = at_horizon(store.predictions("key"), 12.0, ENDPOINTS["dfs"].tau_months)
+    expected = decision_curve(at, CONFIG.n_bootstraps, CONFIG.seed)
+
+    pd.testing.assert_frame_equal(evaluated.decision_curve.drop(columns="note"), expected.drop(columns="note"))
+    assert evaluated.decision_png.startswith(b"\x89PNG")
 
 
 def test_unfinished_evaluation_is_not_found(tmp_path: Path) -> None:

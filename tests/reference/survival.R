@@ -3,7 +3,8 @@
 #   Rscript tests/reference/survival.R [folder, by default the script's own]
 #
 # Writes data_*.csv (public data sets that ship with survival; complete rows; the columns used), and the values
-# cox_coefficients.csv, cox_likelihoods.csv, cox_risks.csv, kaplan_meier.csv, concordance.csv, logistic.csv, recalibration.csv.
+# cox_coefficients.csv, cox_likelihoods.csv, cox_risks.csv, kaplan_meier.csv, concordance.csv, logistic.csv, recalibration.csv,
+# net_benefit.csv.
 # Values in the committed files: R 4.2.2, survival 3.5-3. Iterations run to 1e-12, so that what is compared is the maximum.
 
 suppressPackageStartupMessages(library(survival))
@@ -122,3 +123,21 @@ for (name in names(sets)) {
 }
 save(do.call(rbind, logistic), "logistic")
 save(do.call(rbind, recalibration), "recalibration")
+
+# ---- net benefit at a horizon of treating those whose risk reaches a threshold, and of treating all (Vickers et al. 2008)
+
+benefit <- list()
+for (name in names(data)) {
+  h <- horizons[[name]][3]
+  d <- data[[name]]
+  risk <- plogis(-0.5 + 1.2 * sin(seq_len(nrow(d)))) # any fixed formula of the row number will do
+  of_treating <- function(treated, threshold) {
+    survival <- summary(survfit(Surv(time, event) ~ 1, d[treated, ]), times = h)$surv
+    mean(treated) * (1 - survival) - mean(treated) * survival * threshold / (1 - threshold)
+  }
+  for (threshold in seq(5, 60, 5) / 100) benefit[[length(benefit) + 1]] <- data.frame(
+    data = name, horizon = h, threshold = threshold, model = of_treating(risk >= threshold, threshold),
+    treat_all = of_treating(rep(TRUE, nrow(d)), threshold)
+  )
+}
+save(do.call(rbind, benefit), "net_benefit")
