@@ -121,14 +121,18 @@ def cohort_describe(cohort: str, data: str | None) -> None:
     help="Another seed gives another, equally plausible cohort.",
 )
 @click.option("--effort", type=click.FloatRange(0.001, 100), default=1.0, show_default=True, help="Scales the optimiser's steps.")
+@click.option(
+    "--start", type=click.Path(dir_okay=False), help="A csv file that this command wrote, to be warmed and cooled again."
+)
 @click.option("--out", type=click.Path(dir_okay=False), required=True, help="The csv file to write.")
-def cohort_reconstruct(seed: int, effort: float, out: str) -> None:
+def cohort_reconstruct(seed: int, effort: float, start: str | None, out: str) -> None:
     """Build a cohort from the paper's published numbers: no patient's data, no clinical evidence.
 
-    Simulated annealing, under 10 minutes on two cores; the same seed and effort give the same file.
+    Simulated annealing, under 10 minutes on two cores; the same seed, effort and start give the same file.
     """
     with _errors_for_people():
-        from cohort.reconstruct import reconstruct
+        from cohort.load import load_cohort
+        from cohort.reconstruct import reconstruct, refine
         from flows.folders import write_atomically
 
         if not Path(out).resolve().parent.is_dir():
@@ -136,11 +140,15 @@ def cohort_reconstruct(seed: int, effort: float, out: str) -> None:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         columns = (BarColumn(), TextColumn("{task.percentage:3.0f} %"), TimeElapsedColumn(), TextColumn("{task.description}"))
+        before = None if start is None else load_cohort("reconstructed", start).frame
         with Progress(*columns) as bar:
-            task = bar.add_task("the outcomes, then the predictors …", total=1.0)
-            frame, fitted = reconstruct(
-                seed, effort, progress=lambda done, text: bar.update(task, completed=done, description=text)
-            )
+            task = bar.add_task("the outcomes, then the predictors …" if before is None else "the predictors …", total=1.0)
+
+            def told(done: float, text: str) -> None:
+                bar.update(task, completed=done, description=text)
+
+            made = reconstruct(seed, effort, progress=told) if before is None else refine(before, seed, effort, progress=told)
+        frame, fitted = made
         write_atomically(Path(out), frame.to_csv(index=False, lineterminator="\n"))
         click.echo(str(fitted))
         click.echo(f"{out}: reconstructed from published aggregate numbers, no patient's data, no clinical evidence.")

@@ -3,8 +3,9 @@
 Source: Moretto R, Germani MM, Borelli B, et al. Predicting early recurrence after resection of initially unresectable colorectal
 liver metastases. ESMO Open 2024, doi 10.1016/j.esmoop.2024.102991, CC BY 4.0; its numbers are in ``published/``.
 
-``crlm cohort reconstruct --seed 2024 --out FILE`` writes the cohort that ships as ``cohort/contracts/reconstructed.csv``, in
-some minutes; other seeds give other, equally plausible cohorts.
+``crlm cohort reconstruct --seed 2024 --out FILE`` writes such a cohort in some minutes; other seeds give other, equally plausible
+ones, and ``--start FILE`` cools one again. The one that ships, ``cohort/contracts/reconstructed.csv``, was made by several coolings
+of an earlier version of this optimiser.
 
 The path of a number: ``published`` reads it, ``tables`` solves odds ratios for whole numbers, ``clinical``, ``imaging`` and
 ``outcomes`` hand them out to patients with the tools of ``assign``: a draft in which Tables 1 and 2 (categories) hold. Then two
@@ -25,7 +26,7 @@ Where published numbers contradict each other, Table 2's 2x2 tables and all coun
 site of relapse by time, no CEA range: these are assumptions, named where they are made.
 """
 
-from cohort.reconstruct.build import SEED, reconstruct, write_cohort
+from cohort.reconstruct.build import SEED, reconstruct, refine, write_cohort
 from cohort.reconstruct.fit import Fitted
 
-__all__ = ["SEED", "Fitted", "reconstruct", "write_cohort"]
+__all__ = ["SEED", "Fitted", "reconstruct", "refine", "write_cohort"]

@@ -7,7 +7,7 @@ read off the patients themselves while they still move, among those that entered
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +113,9 @@ CYCLES = (
     Cycle(0.03, 0.001, 9),
 )
 
+#: For patients that were cooled before: hot enough to leave a hollow, cool enough to keep what is there.
+CYCLES_AGAIN = (Cycle(0.2, 0.04, 25), Cycle(0.03, 0.001, 8))
+
 
 def _moves(records: IntArray, cycle: Cycle) -> Moves:
     """What may change: each field's smallest and largest value, and the ranks at which Table 1's quartiles lie."""
@@ -158,17 +161,18 @@ def fit(
 
 
 def fit_best(
-    records: IntArray, outcomes: Outcomes, seed: int, chains: int, effort: float = 1.0, progress: Progress | None = None
-) -> Fitted:
-    """All cycles with ``chains`` competing fits in each, every one in a process of its own.
+    records: IntArray, outcomes: Outcomes, cycles: Sequence[Cycle], seed: int, chains: int, effort: float = 1.0,
+    progress: Progress | None = None,
+) -> Fitted:  # fmt: skip
+    """All ``cycles`` with ``chains`` competing fits in each, every one in a process of its own.
 
     The answer does not depend on how many cores there are.
     """
-    total = sum(cycle.rounds for cycle in CYCLES)
+    total = sum(cycle.rounds for cycle in cycles)
     done = 0
     fitted: Fitted | None = None
     with _pool(chains) as pool:
-        for cycle in CYCLES:
+        for cycle in cycles:
 
             def told(share: float, text: str, done: int = done, rounds: int = cycle.rounds) -> None:
                 if progress is not None:

@@ -15,8 +15,9 @@ from statsmodels.discrete.discrete_model import Logit
 
 from cohort.contract import CONTRACTS
 from cohort.dictionary import DICTIONARY
+from cohort.errors import CohortError
 from cohort.load import load_cohort
-from cohort.reconstruct import Fitted, reconstruct
+from cohort.reconstruct import Fitted, reconstruct, refine
 from cohort.reconstruct.assign import even_chances, hand_out_below
 from cohort.reconstruct.covariates import broken_rules, records_of
 from cohort.reconstruct.published import (
@@ -447,6 +448,22 @@ def test_the_optimiser_converges() -> None:
     assert more.n_near >= 0.6 * more.n_terms
     assert told[-1].startswith("1.00")
     assert str(more.n_exact) in told[-1]
+
+
+def test_a_cohort_cooled_again_keeps_outcomes_and_ids_and_comes_nearer_to_print() -> None:
+    start, rough = brief(7)
+    frame, fitted = refine(start, seed=1, effort=0.02, chains=1)
+    kept = ["patient_id", "dfs_months", "dfs_event", "os_months", "os_event", "relapse_site", "resection_margin"]
+    pd.testing.assert_frame_equal(frame[kept], start[kept], check_dtype=False)
+    assert fitted.cost < 0.8 * rough.cost
+    again, _ = refine(start, seed=1, effort=0.02, chains=1)
+    pd.testing.assert_frame_equal(frame, again)
+
+
+def test_a_start_with_other_events_than_the_papers_is_refused(shipped: pd.DataFrame) -> None:
+    other = shipped.assign(dfs_months=shipped["dfs_months"] * 2)
+    with pytest.raises(CohortError, match=r"by 6 months, by 12, later or never: \d+, \d+, \d+; the paper has 96, 65, 107"):
+        refine(other, seed=1)
 
 
 def test_the_order_of_the_patients_does_not_tell_their_outcome(shipped: pd.DataFrame) -> None:
