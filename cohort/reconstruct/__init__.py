@@ -4,8 +4,8 @@ Source: Moretto R, Germani MM, Borelli B, et al. Predicting early recurrence aft
 liver metastases. ESMO Open 2024, doi 10.1016/j.esmoop.2024.102991, CC BY 4.0; its numbers are in ``published/``.
 
 ``crlm cohort reconstruct --seed 2024 --out FILE`` writes such a cohort in some minutes; other seeds give other, equally plausible
-ones, and ``--start FILE`` cools one again. The one that ships, ``cohort/contracts/reconstructed.csv``, was made by several coolings
-of an earlier version of this optimiser.
+ones, and ``--start FILE`` cools one again. The one that ships, ``cohort/contracts/reconstructed.csv``, was made by several
+coolings of an earlier version of this optimiser.
 
 The path of a number: ``published`` reads it, ``tables`` solves odds ratios for whole numbers, ``clinical``, ``imaging`` and
 ``outcomes`` hand them out to patients with the tools of ``assign``: a draft in which Tables 1 and 2 (categories) hold. Then two
