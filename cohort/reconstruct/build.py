@@ -14,7 +14,7 @@ from cohort.reconstruct.clinical import clinical_columns, scheduled_surgery, unf
 from cohort.reconstruct.covariates import records_of, write_records
 from cohort.reconstruct.fit import CYCLES, CYCLES_AGAIN, Fitted, Progress, fit_best, outcomes_of
 from cohort.reconstruct.imaging import imaging_columns
-from cohort.reconstruct.outcomes import outcome_columns
+from cohort.reconstruct.outcomes import OUTCOME_STEPS, outcome_columns
 from cohort.reconstruct.problem import Outcomes
 from cohort.reconstruct.published import N_PATIENTS
 from cohort.reconstruct.tables import STRATUM_SIZES
@@ -26,7 +26,7 @@ SEED = 2024
 CHAINS = 2
 
 
-def draft(seed: int) -> pd.DataFrame:
+def draft(seed: int, outcome_steps: int = OUTCOME_STEPS) -> pd.DataFrame:
     """268 patients with the outcomes of the text, Table 1's margins and Table 2's 2x2 tables; who has which predictors is drawn.
 
     Predictors and outcomes are drawn apart and meet only in the three strata of the outcome, in the order of ``STRATUM``.
@@ -35,7 +35,7 @@ def draft(seed: int) -> pd.DataFrame:
     columns = clinical_columns(clinical)
     columns |= imaging_columns(imaging, columns)
     columns |= scheduled_surgery(surgery, columns)
-    return pd.DataFrame(columns | outcome_columns(outcome))
+    return pd.DataFrame(columns | outcome_columns(outcome, outcome_steps))
 
 
 def _outcomes(frame: pd.DataFrame, stratum: IntArray = STRATUM) -> Outcomes:
@@ -45,14 +45,15 @@ def _outcomes(frame: pd.DataFrame, stratum: IntArray = STRATUM) -> Outcomes:
 
 
 def reconstruct(
-    seed: int = SEED, effort: float = 1.0, chains: int = CHAINS, progress: Progress | None = None
-) -> tuple[pd.DataFrame, Fitted]:
+    seed: int = SEED, effort: float = 1.0, chains: int = CHAINS, progress: Progress | None = None,
+    outcome_steps: int = OUTCOME_STEPS,
+) -> tuple[pd.DataFrame, Fitted]:  # fmt: skip
     """268 patients that agree with the published tables, and how well; the same arguments give the same patients.
 
-    ``effort`` scales the number of steps, ``chains`` is how many annealings compete. With 1 and 2 it takes some minutes on two
-    cores. ``progress`` is told a line now and then.
+    ``effort`` scales the number of steps that fit the predictors; ``outcome_steps`` fit the outcomes before that. ``chains`` is
+    how many annealings compete. By default it takes some minutes on two cores. ``progress`` is told a line now and then.
     """
-    frame = draft(seed)
+    frame = draft(seed, outcome_steps)
     later, order = (np.random.default_rng(s) for s in np.random.SeedSequence((seed, 1)).spawn(2))
     fitted = fit_best(records_of(frame), _outcomes(frame), CYCLES, seed, chains, effort, progress)
     frame = write_records(fitted.records, frame)

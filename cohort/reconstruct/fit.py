@@ -145,9 +145,11 @@ def fit(
     steps = max(1, round(STEPS_A_ROUND * effort))
     members: Members = {}
     n_patients = records.shape[1]
+    screen = _State.of([(r, 1.0) for r in wanted.univariate(PRIMARY_RESECTED)], n_patients)
     state = _State.of([], n_patients)
     for number in range(cycle.rounds):
-        entered = _members(patients, outcomes)
+        screen.refresh(patients, outcomes)
+        entered = _members(screen.estimates)
         if entered != members:
             members = entered
             state = _State.of(_regressions(members, cycle.loose), n_patients)
@@ -217,9 +219,10 @@ class _State:
         problem = problem_of([r for r, _ in regressions], [w for _, w in regressions])
         return cls(problem, no_estimates(len(regressions), n_patients))
 
-    def refresh(self, patients: Patients, outcomes: Outcomes, rounds: int = 20) -> None:
-        """Estimate everything anew: single steps leave small errors behind."""
-        evaluate_all(patients, outcomes, self.problem, self.estimates, rounds)
+    def refresh(self, patients: Patients, outcomes: Outcomes) -> None:
+        """Estimate everything anew: single steps leave small errors behind. Where nothing is known yet it takes more of them."""
+        known = self.estimates.beta.any()
+        evaluate_all(patients, outcomes, self.problem, self.estimates, 6 if known else 20)
 
     def result(self, records: IntArray) -> Fitted:
         p = self.problem
@@ -260,12 +263,10 @@ def _with_factors(columns: set[int]) -> frozenset[int]:
     return frozenset(columns | {c for c, (v, _) in enumerate(COVARIATES) if v in factors})
 
 
-def _members(patients: Patients, outcomes: Outcomes) -> Members:
-    """Who would enter the second stage of the primary-resected population as the patients are now."""
-    state = _State.of([(r, 1.0) for r in wanted.univariate(PRIMARY_RESECTED)], patients.x.shape[1])
-    state.refresh(patients, outcomes)
+def _members(alone: Estimates) -> Members:
+    """Who would enter the second stage of the primary-resected population, by the estimates of each ``alone`` there."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.nan_to_num(np.abs(state.estimates.beta) / state.estimates.error, posinf=0.0)
+        z = np.nan_to_num(np.abs(alone.beta) / alone.error, posinf=0.0)
     members: Members = {}
     for outcome in OUTCOMES:
         found = set(wanted.required(outcome))

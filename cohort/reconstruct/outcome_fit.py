@@ -126,6 +126,8 @@ def _medians(times: IntArray, event: BoolArray, order: IntArray, out: FloatArray
                     out[k] = month
                 elif out[k] == np.inf and value <= 0.5 + 1e-9:
                     halves[k] = month
+            if out[_HIGH] < np.inf:
+                break  # the last to come
         at_risk -= 1
 
 
@@ -146,14 +148,30 @@ def _near(value: float, wanted: float, unit: float) -> float:
 
 
 @compiled
+def _sort(order: IntArray, keys: IntArray) -> None:
+    """Sort ``order`` by ``keys`` in place: by insertion, for a step moves one or two places only."""
+    for place in range(1, len(order)):
+        one = order[place]
+        key = keys[one]
+        at = place
+        while at > 0 and keys[order[at - 1]] > key:
+            order[at] = order[at - 1]
+            at -= 1
+        order[at] = one
+
+
+@compiled
 def outcome_cost(
     dfs: IntArray, stratum: IntArray, after: IntArray, died: BoolArray, site: IntArray, treated: BoolArray, os_other: IntArray,
     died_other: BoolArray, groups: IntArray, low: FloatArray, high: FloatArray, hazard_ratio: FloatArray, medians: FloatArray,
-    median_os: FloatArray,
+    median_os: FloatArray, rising: IntArray, order: IntArray,
 ) -> float:  # fmt: skip
-    """How far the outcomes are from the text. ``medians``: treated, untreated, early, follow-up."""
+    """How far the outcomes are from the text. ``medians``: treated, untreated, early, follow-up.
+
+    ``rising`` (relapsed) and ``order`` (everybody) are sorted here, by months after relapse and overall: quickest as last left.
+    """
     n = len(dfs)
-    rising = np.argsort(after)
+    _sort(rising, after)
     falling = rising[::-1]
     cost = 0.0
     group = np.empty(n, dtype=np.int64)
@@ -179,7 +197,7 @@ def outcome_cost(
     death[:n] = died
     months[n:] = os_other
     death[n:] = died_other
-    order = np.argsort(months)
+    _sort(order, months)
     for i in range(1, total):
         if months[order[i]] == months[order[i - 1]]:
             cost += 2.0  # tied times
@@ -211,8 +229,10 @@ def anneal_outcomes(
     n = len(dfs)
     site = label_site[label]
     treated = label_treated[label]
+    rising, order = np.arange(n), np.arange(n + len(os_other))
     cost = outcome_cost(
-        dfs, stratum, after, died, site, treated, os_other, died_other, groups, low, high, hazard_ratio, medians, median_os
+        dfs, stratum, after, died, site, treated, os_other, died_other, groups, low, high, hazard_ratio, medians, median_os,
+        rising, order,
     )  # fmt: skip
     for step in range(steps):
         temperature = hot * (cold / hot) ** (step / steps)
@@ -244,7 +264,7 @@ def anneal_outcomes(
                 site[k], treated[k] = label_site[label[k]], label_treated[label[k]]
             new = outcome_cost(
                 dfs, stratum, after, died, site, treated, os_other, died_other, groups, low, high, hazard_ratio, medians,
-                median_os,
+                median_os, rising, order,
             )  # fmt: skip
             if new <= cost or np.random.random() < math.exp((cost - new) / temperature):
                 cost = new

@@ -80,7 +80,8 @@ TIMING_TESTS: tuple[tuple[tuple[int, ...], tuple[int, ...], float, float], ...] 
 MULTIORGAN_P = (1e-9, 2e-4)
 
 _DRAFT_SHAPE = 1.45  # Weibull, of the first draft of survival after relapse
-_STEPS, _HOT, _COLD = 300_000, 20.0, 0.02
+#: Steps of the annealing, and the temperatures at its ends.
+OUTCOME_STEPS, _HOT, _COLD = 300_000, 20.0, 0.02
 
 
 def _event_times(rng: np.random.Generator, n_late: int) -> tuple[IntArray, IntArray, IntArray]:
@@ -180,7 +181,7 @@ def targets() -> OutcomeTargets:
     )  # fmt: skip
 
 
-def outcome_columns(rng: np.random.Generator, steps: int = _STEPS) -> Columns:
+def outcome_columns(rng: np.random.Generator, steps: int = OUTCOME_STEPS) -> Columns:
     """Outcomes in the order of ``STRATUM``. Within a stratum patients are exchangeable: permuting them changes no odds ratio."""
     state, kinds, relapse, died_first, (dfs,) = _draft(rng)
     goal = targets()

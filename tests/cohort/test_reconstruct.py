@@ -19,6 +19,7 @@ from cohort.errors import CohortError
 from cohort.load import load_cohort
 from cohort.reconstruct import Fitted, reconstruct, refine
 from cohort.reconstruct.assign import even_chances, hand_out_below
+from cohort.reconstruct.build import draft
 from cohort.reconstruct.covariates import broken_rules, records_of
 from cohort.reconstruct.published import (
     EVENTS,
@@ -431,18 +432,24 @@ def test_the_contract_loads_268_patients_as_reconstructed_with_every_variable() 
     assert "10.1016/j.esmoop.2024.102991" in cohort.citation
 
 
-def test_the_same_seed_gives_the_same_patients_and_another_seed_others() -> None:
-    brief.cache_clear()
-    again = brief(7)[0]
-    pd.testing.assert_frame_equal(again, reconstruct(7, effort=BRIEF, chains=1)[0])
-    assert not again.equals(reconstruct(8, effort=BRIEF, chains=1)[0])
+def test_the_same_seed_gives_the_same_patients() -> None:
+    frame, fitted = brief(7)
+    again, fitted_again = reconstruct(7, effort=BRIEF, chains=1)
+    pd.testing.assert_frame_equal(again, frame)
+    assert str(fitted_again) == str(fitted)
+
+
+def test_another_seed_gives_other_patients() -> None:
+    columns = ["age", "os_months", "dfs_months", "baseline_cea"]
+    assert not any(draft(7, outcome_steps=10)[name].equals(draft(8, outcome_steps=10)[name]) for name in columns)
 
 
 def test_the_optimiser_converges() -> None:
     """Seconds instead of minutes: far from the shipped cohort, and far from where it began."""
     told: list[str] = []
-    _, little = reconstruct(7, effort=0.0001, chains=1)
-    _, more = reconstruct(7, effort=0.01, chains=1, progress=lambda done, text: told.append(f"{done:.2f} {text}"))
+    _, little = reconstruct(7, effort=0.0001, chains=1, outcome_steps=5_000)
+    tell = lambda done, text: told.append(f"{done:.2f} {text}")  # noqa: E731
+    _, more = reconstruct(7, effort=0.01, chains=1, progress=tell, outcome_steps=5_000)
     assert more.cost < 0.5 * little.cost
     assert more.n_near > little.n_near
     assert more.n_near >= 0.6 * more.n_terms
@@ -452,11 +459,11 @@ def test_the_optimiser_converges() -> None:
 
 def test_a_cohort_cooled_again_keeps_outcomes_and_ids_and_comes_nearer_to_print() -> None:
     start, rough = brief(7)
-    frame, fitted = refine(start, seed=1, effort=0.02, chains=1)
+    frame, fitted = refine(start, seed=1, effort=0.01, chains=1)
     kept = ["patient_id", "dfs_months", "dfs_event", "os_months", "os_event", "relapse_site", "resection_margin"]
     pd.testing.assert_frame_equal(frame[kept], start[kept], check_dtype=False)
     assert fitted.cost < 0.8 * rough.cost
-    again, _ = refine(start, seed=1, effort=0.02, chains=1)
+    again, _ = refine(start, seed=1, effort=0.01, chains=1)
     pd.testing.assert_frame_equal(frame, again)
 
 
