@@ -122,13 +122,16 @@ def cohort_describe(cohort: str, data: str | None) -> None:
 )
 @click.option("--effort", type=click.FloatRange(0.001, 100), default=1.0, show_default=True, help="Scales the optimiser's steps.")
 @click.option(
+    "--chains", type=click.IntRange(1, 64), default=2, show_default=True, help="Annealings that compete, a process each."
+)
+@click.option(
     "--start", type=click.Path(dir_okay=False), help="A csv file that this command wrote, to be warmed and cooled again."
 )
 @click.option("--out", type=click.Path(dir_okay=False), required=True, help="The csv file to write.")
-def cohort_reconstruct(seed: int, effort: float, start: str | None, out: str) -> None:
+def cohort_reconstruct(seed: int, effort: float, chains: int, start: str | None, out: str) -> None:
     """Build a cohort from the paper's published numbers: no patient's data, no clinical evidence.
 
-    Simulated annealing, under 10 minutes on two cores; the same seed, effort and start give the same file.
+    Simulated annealing, under 10 minutes on two cores; the same options give the same file.
     """
     with _errors_for_people():
         from cohort.load import load_cohort
@@ -147,8 +150,10 @@ def cohort_reconstruct(seed: int, effort: float, start: str | None, out: str) ->
             def told(done: float, text: str) -> None:
                 bar.update(task, completed=done, description=text)
 
-            made = reconstruct(seed, effort, progress=told) if before is None else refine(before, seed, effort, progress=told)
-        frame, fitted = made
+            if before is None:
+                frame, fitted = reconstruct(seed, effort, chains, told)
+            else:
+                frame, fitted = refine(before, seed, effort, chains, told)
         write_atomically(Path(out), frame.to_csv(index=False, lineterminator="\n"))
         click.echo(str(fitted))
         click.echo(f"{out}: reconstructed from published aggregate numbers, no patient's data, no clinical evidence.")

@@ -9,13 +9,12 @@ import pandas as pd
 
 from cohort.dictionary import DICTIONARY
 from cohort.errors import CohortError
-from cohort.reconstruct.assign import STRATUM, IntArray
 from cohort.reconstruct.clinical import clinical_columns, scheduled_surgery, unfitted_columns
+from cohort.reconstruct.course import course_of, write_course
 from cohort.reconstruct.covariates import records_of, write_records
-from cohort.reconstruct.fit import CYCLES, CYCLES_AGAIN, Fitted, Progress, fit_best, outcomes_of
+from cohort.reconstruct.fit import CYCLES, CYCLES_AGAIN, Fitted, Progress, fit_best
 from cohort.reconstruct.imaging import imaging_columns
 from cohort.reconstruct.outcomes import OUTCOME_STEPS, outcome_columns
-from cohort.reconstruct.problem import Outcomes
 from cohort.reconstruct.published import N_PATIENTS
 from cohort.reconstruct.tables import STRATUM_SIZES
 
@@ -38,12 +37,6 @@ def draft(seed: int, outcome_steps: int = OUTCOME_STEPS) -> pd.DataFrame:
     return pd.DataFrame(columns | outcome_columns(outcome, outcome_steps))
 
 
-def _outcomes(frame: pd.DataFrame, stratum: IntArray = STRATUM) -> Outcomes:
-    times = [frame[f"{source}_months"].to_numpy(dtype=np.float64) for source in ("dfs", "os")]
-    events = [frame[f"{source}_event"].to_numpy(dtype=np.bool_) for source in ("dfs", "os")]
-    return outcomes_of(stratum, times[0], events[0], times[1], events[1])
-
-
 def reconstruct(
     seed: int = SEED, effort: float = 1.0, chains: int = CHAINS, progress: Progress | None = None,
     outcome_steps: int = OUTCOME_STEPS,
@@ -55,8 +48,8 @@ def reconstruct(
     """
     frame = draft(seed, outcome_steps)
     later, order = (np.random.default_rng(s) for s in np.random.SeedSequence((seed, 1)).spawn(2))
-    fitted = fit_best(records_of(frame), _outcomes(frame), CYCLES, seed, chains, effort, progress)
-    frame = write_records(fitted.records, frame)
+    fitted = fit_best(records_of(frame), course_of(frame), CYCLES, seed, chains, effort, progress)
+    frame = write_course(fitted.course, write_records(fitted.records, frame))
     frame = frame.assign(**unfitted_columns(later, {str(name): frame[name].to_numpy() for name in frame}))
     # Shuffled, so that neither the row nor the id tells the outcome.
     frame = frame.iloc[order.permutation(N_PATIENTS)].reset_index(drop=True)
@@ -67,23 +60,22 @@ def reconstruct(
 def refine(
     start: pd.DataFrame, seed: int, effort: float = 1.0, chains: int = CHAINS, progress: Progress | None = None
 ) -> tuple[pd.DataFrame, Fitted]:
-    """A cohort that ``reconstruct`` made, warmed a little and cooled again; outcomes, ids and what is not fitted stay.
+    """A cohort that ``reconstruct`` made, warmed a little and cooled again; ids, curves and what is not fitted stay.
 
     Annealing ends in one of many hollows; from the best of several cohorts this finds a deeper one nearby.
     Raises ``CohortError`` where ``start`` has other events than the paper, so that no such cohort can come of it.
     """
     frame = start.reset_index(drop=True)
-    event, months = frame["dfs_event"].to_numpy(dtype=np.bool_), frame["dfs_months"].to_numpy(dtype=np.float64)
-    stratum = np.where(event & (months <= 6), 0, np.where(event & (months <= 12), 1, 2)).astype(np.int64)
-    sizes = tuple(int(n) for n in np.bincount(stratum, minlength=3))
+    course = course_of(frame)
+    sizes = tuple(int(n) for n in np.bincount(course.stratum, minlength=3))
     if sizes != tuple(STRATUM_SIZES):
         found, printed = (", ".join(map(str, counts)) for counts in (sizes, STRATUM_SIZES))
         raise CohortError(
             f"patients with an event by 6 months, by 12, later or never: {found}; the paper has {printed}."
             " Start from a cohort that `crlm cohort reconstruct` wrote."
         )
-    fitted = fit_best(records_of(frame), _outcomes(frame, stratum), CYCLES_AGAIN, seed, chains, effort, progress)
-    return write_records(fitted.records, frame)[list(DICTIONARY)], fitted
+    fitted = fit_best(records_of(frame), course, CYCLES_AGAIN, seed, chains, effort, progress)
+    return write_course(fitted.course, write_records(fitted.records, frame))[list(DICTIONARY)], fitted
 
 
 def write_cohort(frame: pd.DataFrame, path: Path) -> None:

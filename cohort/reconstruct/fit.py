@@ -19,9 +19,10 @@ import numpy.typing as npt
 
 from cohort.intervals import Z_95
 from cohort.reconstruct import targets as wanted
+from cohort.reconstruct.course import Course, Relapses, course_after, outcomes_of, relapses_of
 from cohort.reconstruct.covariates import COLUMN, COVARIATES, N_FIELDS, Field
 from cohort.reconstruct.moves import NUDGED, Moves, moves_of
-from cohort.reconstruct.predictor_fit import anneal_predictors
+from cohort.reconstruct.predictor_fit import TOLD_WEIGHT, anneal_predictors
 from cohort.reconstruct.problem import (
     Estimates,
     Outcomes,
@@ -33,7 +34,7 @@ from cohort.reconstruct.problem import (
     patients_of,
     problem_of,
 )
-from cohort.reconstruct.regressions import FloatArray, IntArray
+from cohort.reconstruct.regressions import IntArray
 from cohort.reconstruct.targets import OUTCOMES, OVERALL, PRIMARY_RESECTED, Regression, Target, z_of
 
 BoolArray = npt.NDArray[np.bool_]
@@ -59,23 +60,12 @@ Members = dict[str, frozenset[int]]
 Progress = Callable[[float, str], None]
 
 
-def outcomes_of(
-    stratum: IntArray, dfs_months: FloatArray, dfs_event: BoolArray, os_months: FloatArray, os_event: BoolArray
-) -> Outcomes:
-    """What happened, as the kernels read it; all (n,)."""
-    by_dfs, by_os = np.argsort(-dfs_months, kind="stable"), np.argsort(-os_months, kind="stable")
-    return Outcomes(
-        stratum.astype(np.int64),
-        np.array([by_dfs, by_dfs, by_dfs, by_os], dtype=np.int64),
-        np.array([stratum == 0, stratum <= 1, dfs_event, os_event], dtype=np.bool_),
-    )
-
-
 @dataclass(frozen=True)
 class Fitted:
-    """Records (fields, patients) and how near to print they came: terms with printed numbers, and rules still broken."""
+    """Records (fields, patients), the course, and how near to print they came: terms with printed numbers, rules still broken."""
 
     records: IntArray
+    course: Course
     cost: float
     n_terms: int
     n_exact: int
@@ -136,10 +126,11 @@ def _moves(records: IntArray, cycle: Cycle) -> Moves:
 
 
 def fit(
-    records: IntArray, outcomes: Outcomes, cycle: Cycle, seed: int, effort: float = 1.0, progress: Progress | None = None
+    records: IntArray, course: Course, cycle: Cycle, seed: int, effort: float = 1.0, progress: Progress | None = None
 ) -> Fitted:
-    """Anneal a copy of ``records`` (fields, patients) once; ``effort`` scales the number of steps."""
-    patients = patients_of(records)
+    """Anneal copies of ``records`` (fields, patients) and ``course`` once; ``effort`` scales the number of steps."""
+    patients, outcomes = patients_of(records), outcomes_of(course)
+    relapses = relapses_of(course, outcomes)
     moves = _moves(records, cycle)
     temperatures = np.geomspace(cycle.hot, cycle.cold, cycle.rounds + 1)
     steps = max(1, round(STEPS_A_ROUND * effort))
@@ -155,15 +146,15 @@ def fit(
             state = _State.of(_regressions(members, cycle.loose), n_patients)
         state.refresh(patients, outcomes)
         hot, cold = temperatures[number : number + 2]
-        anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, state.problem, state.estimates, moves)
+        anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, relapses, state.problem, state.estimates, moves)
         if progress is not None:
-            progress((number + 1) / cycle.rounds, str(state.result(patients.records)))
+            progress((number + 1) / cycle.rounds, str(state.result(patients.records, course, relapses)))
     state.refresh(patients, outcomes)
-    return state.result(patients.records)
+    return state.result(patients.records, course, relapses)
 
 
 def fit_best(
-    records: IntArray, outcomes: Outcomes, cycles: Sequence[Cycle], seed: int, chains: int, effort: float = 1.0,
+    records: IntArray, course: Course, cycles: Sequence[Cycle], seed: int, chains: int, effort: float = 1.0,
     progress: Progress | None = None,
 ) -> Fitted:  # fmt: skip
     """All ``cycles`` with ``chains`` competing fits in each, every one in a process of its own.
@@ -181,10 +172,10 @@ def fit_best(
                     progress((done + share * rounds) / total, text)
 
             seeds = np.random.SeedSequence((seed, done)).generate_state(chains) % 1_000_000_000
-            start = records if fitted is None else fitted.records
+            start = (records, course) if fitted is None else (fitted.records, fitted.course)
             stop = partial(_stop_without, os.getpid())
-            waiting = [pool.submit(fit, start, outcomes, cycle, int(s), effort, stop) for s in seeds[1:]] if pool else []
-            found = [fit(start, outcomes, cycle, int(seeds[0]), effort, told), *(future.result() for future in waiting)]
+            waiting = [pool.submit(fit, *start, cycle, int(s), effort, stop) for s in seeds[1:]] if pool else []
+            found = [fit(*start, cycle, int(seeds[0]), effort, told), *(future.result() for future in waiting)]
             fitted = min(found, key=lambda one: (one.n_broken_rules, one.cost))
             done += cycle.rounds
     assert fitted is not None  # noqa: S101 - there are cycles
@@ -224,7 +215,7 @@ class _State:
         known = self.estimates.beta.any()
         evaluate_all(patients, outcomes, self.problem, self.estimates, 6 if known else 20)
 
-    def result(self, records: IntArray) -> Fitted:
+    def result(self, records: IntArray, course: Course, relapses: Relapses) -> Fitted:
         p = self.problem
         model = np.repeat(np.arange(len(p.kind)), np.diff(p.start))
         place = np.arange(len(p.column)) - p.start[model]
@@ -236,7 +227,8 @@ class _State:
         off = np.abs(ours - printed)
         return Fitted(
             records.copy(),
-            float(self.estimates.cost.sum()),
+            course_after(course, relapses),
+            float(self.estimates.cost.sum() + TOLD_WEIGHT * relapses.cost[0]),
             len(printed),
             int((off <= half + 1e-9).all(axis=1).sum()),
             int((off <= np.maximum(0.02, 0.03 * printed)).all(axis=1).sum()),

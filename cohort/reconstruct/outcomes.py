@@ -12,6 +12,7 @@ least 219 events.
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 
@@ -181,17 +182,22 @@ def targets() -> OutcomeTargets:
     )  # fmt: skip
 
 
+@cache
+def goal_arrays() -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
+    """What the text prints, as ``outcome_cost`` reads it: groups, low, high, hazard ratio, medians, median OS."""
+    goal = targets()
+    medians = np.array([goal.median_treated, goal.median_untreated, goal.median_early, goal.median_follow_up])
+    return goal.groups, goal.low, goal.high, goal.hazard_ratio, medians, goal.median_os
+
+
 def outcome_columns(rng: np.random.Generator, steps: int = OUTCOME_STEPS) -> Columns:
     """Outcomes in the order of ``STRATUM``. Within a stratum patients are exchangeable: permuting them changes no odds ratio."""
     state, kinds, relapse, died_first, (dfs,) = _draft(rng)
-    goal = targets()
     label_site = np.array([SITES.index(site) for site, _ in kinds], dtype=np.int64)
     label_treated = np.array([kind != "" for _, kind in kinds])
-    medians = np.array([goal.median_treated, goal.median_untreated, goal.median_early, goal.median_follow_up])
     anneal_outcomes(
         int(rng.integers(2**31)), steps, _HOT, _COLD, state.dfs, state.stratum, state.after, state.died, state.label, label_site,
-        label_treated, state.os_other, state.died_other, goal.groups, goal.low, goal.high, goal.hazard_ratio, medians,
-        goal.median_os,
+        label_treated, state.os_other, state.died_other, *goal_arrays(),
     )  # fmt: skip
 
     os_months = np.zeros(N, dtype=np.int64)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from cohort.reconstruct.course import DFS, OS, Relapses, exchange, may_exchange, told_cost
 from cohort.reconstruct.covariates import COLUMN, N_COVARIATES, N_FIELDS, add_gains, broken_rules, encode
 from cohort.reconstruct.moves import Moves, Scratch, apply, equal, flags_hold, margins_hold, propose, undo
 from cohort.reconstruct.problem import (
@@ -34,6 +35,11 @@ RULE_COST = 30.0  # of each rule of clinic and logic that a patient breaks
 GAIN_COST, GAINED_CONTACTS, MOST_GAINED_LOBES, MOST_RISEN_CEA = 6.0, 8, 5, 12
 #: A single change seldom makes the regressions not yet asked cheaper by more: one that would need it is refused at once.
 MOST_GAINED = 1.5
+
+#: Of each unit by which the course departs from what the text tells, in ``told_cost``.
+TOLD_WEIGHT = 1.0
+#: Share of the steps in which two patients exchange times instead of predictors.
+TIMES_SHARE = 0.12
 
 # numba reads plain integers as constants.
 _RESECTED_COVARIATE = COLUMN[("primary_resected", "yes")]
@@ -89,6 +95,23 @@ def _touched(changed: int, together: bool, problem: Problem, scratch: Scratch, m
 
 
 @compiled
+def _touched_by_times(k: int, problem: Problem, scratch: Scratch, models: IntArray) -> int:
+    """The Cox regressions of outcome ``k`` in which the two patients are not alike, into ``models``; returns how many."""
+    found = 0
+    before, after = scratch.old_x[0, _RESECTED_COVARIATE], scratch.old_x[1, _RESECTED_COVARIATE]
+    for m in range(len(problem.kind)):
+        if problem.kind[m] != k or (problem.resected_only[m] and before != 1.0 and after != 1.0):
+            continue
+        differ = problem.resected_only[m] and before != after
+        for c in problem.column[problem.start[m] : problem.start[m + 1]]:
+            differ = differ or not equal(scratch.old_x[0, c], scratch.old_x[1, c])
+        if differ:
+            models[found] = m
+            found += 1
+    return found
+
+
+@compiled
 def _exchanged(m: int, problem: Problem, scratch: Scratch) -> bool:
     """Each of the two patients has what the other had, of all that the regression reads."""
     same = True
@@ -140,10 +163,10 @@ def _rules_and_gains(changed: int, temperature: float, patients: Patients, scrat
 
 @compiled
 def _cheap_enough(
-    changed: int, n_touched: int, cost: float, bound: float, patients: Patients, outcomes: Outcomes, problem: Problem,
-    estimates: Estimates, scratch: Scratch, asked: _Asked,
+    changed: int, times: int, n_touched: int, cost: float, bound: float, patients: Patients, outcomes: Outcomes,
+    relapses: Relapses, problem: Problem, estimates: Estimates, scratch: Scratch, asked: _Asked,
 ) -> tuple[bool, bool]:  # fmt: skip
-    """(whether the touched regressions, with ``cost`` so far, stay within ``bound``; whether the new covariates are applied)."""
+    """(whether the touched regressions, with ``cost`` so far, stay within ``bound``; whether the change is applied)."""
     gain = 0.0  # the most that the regressions not yet asked can give back
     for m in asked.models[:n_touched]:
         gain += estimates.cost[m]
@@ -166,7 +189,10 @@ def _cheap_enough(
             cost += asked.new.cost[m] - estimates.cost[m]
             gain -= estimates.cost[m]
         if not exactly:
-            apply(changed, patients, scratch)
+            if times < 0:
+                apply(changed, patients, scratch)
+            else:
+                exchange(times, scratch.pair[0], scratch.pair[1], relapses, outcomes)
             applied = True
     return cost <= bound, applied
 
@@ -188,17 +214,13 @@ def _accept(
 
 @compiled
 def anneal_predictors(
-    seed: int, steps: int, hot: float, cold: float, patients: Patients, outcomes: Outcomes, problem: Problem,
-    estimates: Estimates, moves: Moves,
+    seed: int, steps: int, hot: float, cold: float, patients: Patients, outcomes: Outcomes, relapses: Relapses,
+    problem: Problem, estimates: Estimates, moves: Moves,
 ) -> None:  # fmt: skip
-    """Change ``patients`` and with them ``estimates`` in place, cooling from ``hot`` to ``cold`` in ``steps`` steps."""
+    """Change ``patients``, their ``outcomes`` and with them ``estimates`` in place, cooling from ``hot`` to ``cold``."""
     np.random.seed(seed)
     n = patients.records.shape[1]
     n_models = len(problem.kind)
-    position = np.empty_like(outcomes.order)
-    for k in range(len(outcomes.order)):
-        for place in range(n):
-            position[k, outcomes.order[k, place]] = place
     scratch = Scratch(
         np.zeros(2, dtype=np.int64),
         np.zeros((2, N_FIELDS), dtype=np.int64),
@@ -217,23 +239,69 @@ def anneal_predictors(
         add_gains(patients.records[:, patient], 1, asked.gains)
     for step in range(steps):
         temperature = hot * (cold / hot) ** (step / steps)
+        bound = -temperature * math.log(1.0 - np.random.random())  # Metropolis: a rise up to this is accepted
         i = np.random.randint(n)
-        changed = propose(i, temperature, patients, outcomes, problem, estimates.cost, moves, position, scratch)
-        if changed == 0:
-            continue
-        cost = _rules_and_gains(changed, temperature, patients, scratch, asked)
-        together = changed == 2 and outcomes.stratum[scratch.pair[0]] == outcomes.stratum[scratch.pair[1]]
-        fits = flags_hold(changed, together, scratch.old_x, scratch.new_x, moves.categorical)
-        if fits and changed == 1:
-            fits = margins_hold(scratch.pair[0], scratch.old_records[0], patients.records, moves)
-        applied, n_touched = False, 0
-        if fits:
-            n_touched = _touched(changed, together, problem, scratch, asked.marked, asked.models)
-            bound = -temperature * math.log(1.0 - np.random.random())  # Metropolis: a rise up to this is accepted
-            fits, applied = _cheap_enough(
-                changed, n_touched, cost, bound, patients, outcomes, problem, estimates, scratch, asked
-            )  # fmt: skip
-        if fits:
-            _accept(n_touched, patients, outcomes, problem, estimates, asked)
+        if moves.whole and np.random.random() < TIMES_SHARE:
+            _step_of_times(i, bound, patients, outcomes, relapses, problem, estimates, scratch, asked)
         else:
-            undo(changed, applied, patients, scratch)
+            _step_of_predictors(i, temperature, bound, patients, outcomes, relapses, problem, estimates, moves, scratch, asked)
+
+
+@compiled
+def _step_of_predictors(
+    i: int, temperature: float, bound: float, patients: Patients, outcomes: Outcomes, relapses: Relapses, problem: Problem,
+    estimates: Estimates, moves: Moves, scratch: Scratch, asked: _Asked,
+) -> None:  # fmt: skip
+    """Swap or nudge predictors of patient ``i``, unless that costs more than ``bound``."""
+    changed = propose(i, temperature, patients, outcomes, problem, estimates.cost, moves, relapses.position, scratch)
+    if changed == 0:
+        return
+    cost = _rules_and_gains(changed, temperature, patients, scratch, asked)
+    together = changed == 2 and outcomes.stratum[scratch.pair[0]] == outcomes.stratum[scratch.pair[1]]
+    fits = flags_hold(changed, together, scratch.old_x, scratch.new_x, moves.categorical)
+    if fits and changed == 1:
+        fits = margins_hold(scratch.pair[0], scratch.old_records[0], patients.records, moves)
+    applied, n_touched = False, 0
+    if fits:
+        n_touched = _touched(changed, together, problem, scratch, asked.marked, asked.models)
+        fits, applied = _cheap_enough(
+            changed, -1, n_touched, cost, bound, patients, outcomes, relapses, problem, estimates, scratch, asked
+        )  # fmt: skip
+    if fits:
+        _accept(n_touched, patients, outcomes, problem, estimates, asked)
+    else:
+        undo(changed, applied, patients, scratch)
+
+
+@compiled
+def _step_of_times(
+    i: int, bound: float, patients: Patients, outcomes: Outcomes, relapses: Relapses, problem: Problem, estimates: Estimates,
+    scratch: Scratch, asked: _Asked,
+) -> None:  # fmt: skip
+    """Exchange the months of DFS or OS of patient ``i`` and another, unless that costs more than ``bound``."""
+    n = patients.records.shape[1]
+    k = DFS if np.random.random() < 0.5 else OS
+    draw = np.random.random()
+    away = 2 if draw < 0.3 else (6 if draw < 0.6 else (25 if draw < 0.9 else n))
+    j = outcomes.order[k, min(n - 1, max(0, relapses.position[k, i] + np.random.randint(-away, away + 1)))]
+    if not may_exchange(k, i, j, relapses):
+        return
+    scratch.pair[0], scratch.pair[1] = i, j
+    for c in range(N_COVARIATES):  # in their regressions it is as if the two changed places
+        scratch.old_x[0, c] = scratch.new_x[1, c] = patients.x[c, i]
+        scratch.old_x[1, c] = scratch.new_x[0, c] = patients.x[c, j]
+    n_touched = _touched_by_times(k, problem, scratch, asked.models)
+    asked.new_gains[:] = asked.gains
+    fits, applied = _cheap_enough(2, k, n_touched, 0.0, bound, patients, outcomes, relapses, problem, estimates, scratch, asked)
+    told = 0.0
+    if fits:
+        cost = 0.0
+        for m in asked.models[:n_touched]:
+            cost += asked.new.cost[m] - estimates.cost[m]
+        told = told_cost(relapses)
+        fits = cost + TOLD_WEIGHT * (told - relapses.cost[0]) <= bound
+    if fits:
+        relapses.cost[0] = told
+        _accept(n_touched, patients, outcomes, problem, estimates, asked)
+    elif applied:
+        exchange(k, i, j, relapses, outcomes)

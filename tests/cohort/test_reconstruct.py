@@ -17,10 +17,14 @@ from cohort.contract import CONTRACTS
 from cohort.dictionary import DICTIONARY
 from cohort.errors import CohortError
 from cohort.load import load_cohort
-from cohort.reconstruct import Fitted, reconstruct, refine
+from cohort.reconstruct import Fitted, reconstruct, refine, targets
 from cohort.reconstruct.assign import even_chances, hand_out_below
 from cohort.reconstruct.build import draft
-from cohort.reconstruct.covariates import broken_rules, records_of
+from cohort.reconstruct.course import course_of, outcomes_of, relapses_of
+from cohort.reconstruct.covariates import Field, broken_rules, records_of
+from cohort.reconstruct.moves import moves_of
+from cohort.reconstruct.predictor_fit import anneal_predictors
+from cohort.reconstruct.problem import evaluate_all, no_estimates, patients_of, problem_of
 from cohort.reconstruct.published import (
     EVENTS,
     N_PATIENTS,
@@ -457,14 +461,42 @@ def test_the_optimiser_converges() -> None:
     assert str(more.n_exact) in told[-1]
 
 
-def test_a_cohort_cooled_again_keeps_outcomes_and_ids_and_comes_nearer_to_print() -> None:
+def test_a_cohort_cooled_again_keeps_curves_and_ids_and_comes_nearer_to_print() -> None:
     start, rough = brief(7)
     frame, fitted = refine(start, seed=1, effort=0.01, chains=1)
-    kept = ["patient_id", "dfs_months", "dfs_event", "os_months", "os_event", "relapse_site", "resection_margin"]
+    kept = ["patient_id", "dfs_event", "relapse", "relapse_site", "locoregional_treatment", "resection_margin"]
     pd.testing.assert_frame_equal(frame[kept], start[kept], check_dtype=False)
+    for name in ("dfs", "os"):
+        curve = [f"{name}_months", f"{name}_event"]
+        assert sorted(frame[curve].itertuples(index=False)) == sorted(start[curve].itertuples(index=False)), (
+            "times are exchanged only"
+        )
+    assert not frame["os_months"].equals(start["os_months"])
     assert fitted.cost < 0.8 * rough.cost
     again, _ = refine(start, seed=1, effort=0.01, chains=1)
     pd.testing.assert_frame_equal(frame, again)
+
+
+def test_estimates_that_ran_along_are_those_fitted_anew(shipped: pd.DataFrame) -> None:
+    """Thousands of swaps and exchanges, each foretold or one step on: no error may add up."""
+    patients, course = patients_of(records_of(shipped)), course_of(shipped)
+    outcomes = outcomes_of(course)
+    relapses = relapses_of(course, outcomes)
+    regressions = [*targets.univariate("overall"), *targets.univariate("primary_resected"), *targets.multivariable()]
+    problem = problem_of(regressions, [1.0] * len(regressions))
+    running = no_estimates(len(regressions), N_PATIENTS)
+    evaluate_all(patients, outcomes, problem, running, 30)
+    whole = moves_of(*(np.zeros(shape, dtype=np.int64) for shape in ((28, 2), (0, 3), 29)), frozenset(Field))
+    before = patients.records.copy(), relapses.dfs.copy(), relapses.after.copy()
+    anneal_predictors(1, 20_000, 2.0, 1.0, patients, outcomes, relapses, problem, running, whole)
+    assert (patients.records != before[0]).any()
+    assert (relapses.dfs != before[1]).any()
+    assert (relapses.after != before[2]).any()
+    anew = no_estimates(len(regressions), N_PATIENTS)
+    evaluate_all(patients, outcomes, problem, anew, 30)
+    size = np.diff(problem.start)
+    for m in np.flatnonzero(anew.error[:, 0] < 2):
+        assert running.beta[m, : size[m]] == pytest.approx(anew.beta[m, : size[m]], abs=0.02 * anew.error[m].max()), m
 
 
 def test_a_start_with_other_events_than_the_papers_is_refused(shipped: pd.DataFrame) -> None:

@@ -150,7 +150,9 @@ def test_a_cohort_without_a_covariate_of_the_paper_is_refused_and_leaves_nothing
 
 def test_the_command_reconstructs_a_cohort_that_its_contract_accepts(tmp_path: Path):
     out = tmp_path / "cohort.csv"
-    result = CliRunner().invoke(main, ["cohort", "reconstruct", "--seed", "3", "--effort", "0.001", "--out", str(out)])
+    result = CliRunner().invoke(
+        main, ["cohort", "reconstruct", "--seed", "3", "--effort", "0.001", "--chains", "1", "--out", str(out)]
+    )
     assert result.exit_code == 0, result.output
     assert "fitted effects exact" in result.output
     assert len(pd.read_csv(out)) == 268
