@@ -76,7 +76,8 @@ def course_of(frame: pd.DataFrame) -> Course:
 
 def write_course(course: Course, frame: pd.DataFrame) -> pd.DataFrame:
     """``frame`` with the times of ``course``, and who died."""
-    return frame.assign(dfs_months=course.dfs / 100, os_months=course.os / 100, os_event=course.died.astype(np.int64))
+    events = {"dfs_event": course.dfs_event.astype(np.int64), "os_event": course.died.astype(np.int64)}
+    return frame.assign(dfs_months=course.dfs / 100, os_months=course.os / 100, **events)
 
 
 def outcomes_of(course: Course) -> Outcomes:

@@ -62,11 +62,14 @@ Progress = Callable[[float, str], None]
 
 @dataclass(frozen=True)
 class Fitted:
-    """Records (fields, patients), the course, and how near to print they came: terms with printed numbers, rules still broken."""
+    """Records (fields, patients), the course, and how near to print they came: the regressions (``cost``, terms with printed
+    numbers), what the text tells of survival (``told_cost``), rules still broken.
+    """
 
     records: IntArray
     course: Course
     cost: float
+    told_cost: float
     n_terms: int
     n_exact: int
     n_near: int
@@ -176,7 +179,7 @@ def fit_best(
             stop = partial(_stop_without, os.getpid())
             waiting = [pool.submit(fit, *start, cycle, int(s), effort, stop) for s in seeds[1:]] if pool else []
             found = [fit(*start, cycle, int(seeds[0]), effort, told), *(future.result() for future in waiting)]
-            fitted = min(found, key=lambda one: (one.n_broken_rules, one.cost))
+            fitted = min(found, key=lambda one: (one.n_broken_rules, one.cost + one.told_cost))
             done += cycle.rounds
     assert fitted is not None  # noqa: S101 - there are cycles
     return fitted
@@ -228,7 +231,8 @@ class _State:
         return Fitted(
             records.copy(),
             course_after(course, relapses),
-            float(self.estimates.cost.sum() + TOLD_WEIGHT * relapses.cost[0]),
+            float(self.estimates.cost.sum()),
+            float(TOLD_WEIGHT * relapses.cost[0]),
             len(printed),
             int((off <= half + 1e-9).all(axis=1).sum()),
             int((off <= np.maximum(0.02, 0.03 * printed)).all(axis=1).sum()),

@@ -37,9 +37,10 @@ GAIN_COST, GAINED_CONTACTS, MOST_GAINED_LOBES, MOST_RISEN_CEA = 6.0, 8, 5, 12
 MOST_GAINED = 1.5
 
 #: Of each unit by which the course departs from what the text tells, in ``told_cost``.
-TOLD_WEIGHT = 1.0
-#: Share of the steps in which two patients exchange times instead of predictors.
-TIMES_SHARE = 0.12
+TOLD_WEIGHT = 5.0
+#: Share of the steps in which two patients exchange times instead of predictors, and the temperature from which on downwards:
+#: heat would lose what is told of survival after relapse, which was fitted before.
+TIMES_SHARE, TIMES_WARMEST = 0.12, 0.4
 
 # numba reads plain integers as constants.
 _RESECTED_COVARIATE = COLUMN[("primary_resected", "yes")]
@@ -241,7 +242,7 @@ def anneal_predictors(
         temperature = hot * (cold / hot) ** (step / steps)
         bound = -temperature * math.log(1.0 - np.random.random())  # Metropolis: a rise up to this is accepted
         i = np.random.randint(n)
-        if moves.whole and np.random.random() < TIMES_SHARE:
+        if moves.whole and temperature <= TIMES_WARMEST and np.random.random() < TIMES_SHARE:
             _step_of_times(i, bound, patients, outcomes, relapses, problem, estimates, scratch, asked)
         else:
             _step_of_predictors(i, temperature, bound, patients, outcomes, relapses, problem, estimates, moves, scratch, asked)

@@ -488,7 +488,7 @@ def test_estimates_that_ran_along_are_those_fitted_anew(shipped: pd.DataFrame) -
     evaluate_all(patients, outcomes, problem, running, 30)
     whole = moves_of(*(np.zeros(shape, dtype=np.int64) for shape in ((28, 2), (0, 3), 29)), frozenset(Field))
     before = patients.records.copy(), relapses.dfs.copy(), relapses.after.copy()
-    anneal_predictors(1, 20_000, 2.0, 1.0, patients, outcomes, relapses, problem, running, whole)
+    anneal_predictors(1, 20_000, 0.4, 0.4, patients, outcomes, relapses, problem, running, whole)
     assert (patients.records != before[0]).any()
     assert (relapses.dfs != before[1]).any()
     assert (relapses.after != before[2]).any()
