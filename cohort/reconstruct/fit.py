@@ -34,7 +34,7 @@ from cohort.reconstruct.problem import (
     patients_of,
     problem_of,
 )
-from cohort.reconstruct.regressions import IntArray
+from cohort.reconstruct.regressions import FloatArray, IntArray
 from cohort.reconstruct.targets import OUTCOMES, OVERALL, PRIMARY_RESECTED, Regression, Target, z_of
 
 BoolArray = npt.NDArray[np.bool_]
@@ -146,7 +146,7 @@ def fit(
         entered = _members(screen.estimates)
         if entered != members:
             members = entered
-            state = _State.of(_regressions(members, cycle.loose), n_patients)
+            state = _State.of(_regressions(members, _carriers(members, screen.estimates), cycle.loose), n_patients)
         state.refresh(patients, outcomes)
         hot, cold = temperatures[number : number + 2]
         anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, relapses, state.problem, state.estimates, moves)
@@ -259,21 +259,42 @@ def _with_factors(columns: set[int]) -> frozenset[int]:
     return frozenset(columns | {c for c, (v, _) in enumerate(COVARIATES) if v in factors})
 
 
+def _z_alone(alone: Estimates) -> FloatArray:
+    """|z| (outcomes, covariates) of each covariate alone in the primary-resected population."""
+    found = np.zeros((len(OUTCOMES), len(COVARIATES)))
+    for m, regression in enumerate(wanted.univariate(PRIMARY_RESECTED)):
+        size = len(regression.columns)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            z = np.nan_to_num(np.abs(alone.beta[m, :size]) / alone.error[m, :size], posinf=0.0)
+        found[OUTCOMES.index(regression.outcome), list(regression.columns)] = z
+    return found
+
+
 def _members(alone: Estimates) -> Members:
     """Who would enter the second stage of the primary-resected population, by the estimates of each ``alone`` there."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = np.nan_to_num(np.abs(alone.beta) / alone.error, posinf=0.0)
     members: Members = {}
-    for outcome in OUTCOMES:
-        found = set(wanted.required(outcome))
-        for m, regression in enumerate(wanted.univariate(PRIMARY_RESECTED)):
-            if regression.outcome == outcome and z[m, : len(regression.targets)].max() >= z_of(0.10):
-                found |= set(regression.columns) & _candidates(outcome)
-        members[outcome] = _with_factors(found)
+    for outcome, z in zip(OUTCOMES, _z_alone(alone), strict=True):
+        entered = {int(c) for c in np.flatnonzero(z >= z_of(0.10))} & _candidates(outcome)
+        members[outcome] = _with_factors(entered | set(wanted.required(outcome)))
     return members
 
 
-def _regressions(members: Members, loose: bool) -> list[tuple[Regression, float]]:
+def _carriers(members: Members, alone: Estimates) -> Members:
+    """Of each factor that entered and need not have, the level that let it in: were that lost, the whole second stage would be
+    another one.
+    """
+    carriers: Members = {}
+    for outcome, z in zip(OUTCOMES, _z_alone(alone), strict=True):
+        found = set()
+        for factor in wanted.FACTORS:
+            levels = [c for c in members[outcome] if COVARIATES[c][0] == factor]
+            if levels and not set(levels) & set(wanted.required(outcome)):
+                found.add(max(levels, key=lambda c: float(z[c])))
+        carriers[outcome] = frozenset(found)
+    return carriers
+
+
+def _regressions(members: Members, carriers: Members, loose: bool) -> list[tuple[Regression, float]]:
     """All that is fitted: what is printed of all patients, and the two stages in the primary-resected.
 
     ``loose``: some slopes are sought within tolerance only.
@@ -281,7 +302,8 @@ def _regressions(members: Members, loose: bool) -> list[tuple[Regression, float]
     found = [(r, 1.0) for r in wanted.univariate(OVERALL, loose)]
     for regression in wanted.univariate(PRIMARY_RESECTED):
         inside = members[regression.outcome]
-        screened = tuple(_screened(t.column, regression.outcome, inside) for t in regression.targets)
+        carried = carriers[regression.outcome]
+        screened = tuple(_screened(t.column, regression.outcome, inside, carried) for t in regression.targets)
         found.append((Regression(regression.outcome, PRIMARY_RESECTED, screened), 1.0))
     # The wide ones last: a change that the others refuse is never asked of them.
     found += [(r, MULTIVARIABLE_WEIGHT) for r in wanted.multivariable(loose)]
@@ -289,10 +311,10 @@ def _regressions(members: Members, loose: bool) -> list[tuple[Regression, float]
     return found
 
 
-def _screened(column: int, outcome: str, inside: frozenset[int]) -> Target:
+def _screened(column: int, outcome: str, inside: frozenset[int], carried: frozenset[int]) -> Target:
     """A covariate alone in the primary-resected population: P low enough to enter, or too high."""
     if column not in inside:
         return Target(column, z_high=z_of(wanted.STAYS_OUT_ABOVE))
-    if COVARIATES[column][0] in wanted.FACTORS and column not in wanted.required(outcome):
+    if COVARIATES[column][0] in wanted.FACTORS and column not in carried and column not in wanted.required(outcome):
         return Target(column)
     return Target(column, z_low=z_of(wanted.ENTERS_BELOW))
