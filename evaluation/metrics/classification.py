@@ -82,17 +82,22 @@ _SHARES = (
     _Share("ppv", "PPV", lambda t: t.event_high, lambda t: t.free_high, "nobody's risk reaches the threshold"),
     _Share("npv", "NPV", lambda t: t.free_low, lambda t: t.event_low, "everybody's risk reaches the threshold"),
 )
-_THRESHOLDS = (("observed", "observed risk", _at_observed), ("50", "50 %", _at_50))
 
-CLASSIFICATION = tuple(
-    Metric(
-        f"{share.name}_at_{name}",
-        f"{share.label} at {label}",
-        better="higher",
-        compute=partial(share.of, table),
-        needs_variation=True,
-        undefined=share.undefined,
+
+def _at(name: str, label: str, table: Callable[[HorizonPredictions, FloatArray], _Table]) -> tuple[Metric, ...]:
+    return tuple(
+        Metric(
+            f"{share.name}_at_{name}",
+            f"{share.label} at {label}",
+            better="higher",
+            compute=partial(share.of, table),
+            needs_variation=True,
+            undefined=share.undefined,
+        )
+        for share in _SHARES
     )
-    for name, label, table in _THRESHOLDS
-    for share in _SHARES
-)
+
+
+AT_OBSERVED = _at("observed", "observed risk", _at_observed)
+AT_50 = _at("50", "50%", _at_50)
+CLASSIFICATION = (*AT_OBSERVED, *AT_50)

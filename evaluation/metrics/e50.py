@@ -12,4 +12,4 @@ def _e50(predictions: HorizonPredictions, weights: FloatArray) -> FloatArray:
     return calibration_errors(predictions, weights).e50
 
 
-E50 = Metric("e50", "E50", better="target", compute=_e50, reference=0.0, most_resamples=MOST_RESAMPLES)
+E50 = Metric("e50", "E50", better="target", compute=_e50, reference=0.0, needs_variation=True, most_resamples=MOST_RESAMPLES)

@@ -12,4 +12,4 @@ def _e90(predictions: HorizonPredictions, weights: FloatArray) -> FloatArray:
     return calibration_errors(predictions, weights).e90
 
 
-E90 = Metric("e90", "E90", better="target", compute=_e90, reference=0.0, most_resamples=MOST_RESAMPLES)
+E90 = Metric("e90", "E90", better="target", compute=_e90, reference=0.0, needs_variation=True, most_resamples=MOST_RESAMPLES)

@@ -12,4 +12,4 @@ def _ici(predictions: HorizonPredictions, weights: FloatArray) -> FloatArray:
     return calibration_errors(predictions, weights).ici
 
 
-ICI = Metric("ici", "ICI", better="target", compute=_ici, reference=0.0, most_resamples=MOST_RESAMPLES)
+ICI = Metric("ici", "ICI", better="target", compute=_ici, reference=0.0, needs_variation=True, most_resamples=MOST_RESAMPLES)

@@ -5,8 +5,7 @@
 as in Austin and Steyerberg (2019) and in Austin, Harrell and van Klaveren (2020), who for survival fit the spline in a Cox model.
 Here the logistic regression is weighted by the inverse probability of censoring instead: proportional hazards are not asked for,
 and without censoring it is the curve of binary outcomes. Knots are the 10th, 50th and 90th percentile of the drawn patients'
-logits, so every resample has its own curve. One curve a repeat; where all patients of a fold have one risk the curve is a
-level, the observed risk.
+logits, so every resample has its own curve. One curve a repeat.
 
 The distances are those of all drawn patients, the censored too. None is negative, so chance alone keeps them above 0, in
 resamples more than in the patients they are drawn from.
@@ -59,15 +58,11 @@ def calibration_errors(predictions: HorizonPredictions, weights: FloatArray) -> 
     for risk in predictions.risk.T:
         by_risk = np.argsort(risk, kind="stable")
         z, event, risk_in_order = _standardised_logit(risk[by_risk]), known.event[by_risk], risk[by_risk]
-        if predictions.varies:
-            start = _curve(z, _bend(z, everybody), event, case_weights_of_everybody[:, by_risk], np.zeros_like(z))[0]
+        start = _curve(z, _bend(z, everybody), event, case_weights_of_everybody[:, by_risk], np.zeros_like(z))[0]
         for first in range(0, len(weights), _BATCH):
             rows = slice(first, first + _BATCH)
             drawn = np.take(weights[rows], by_risk, axis=1)
-            if predictions.varies:
-                curve = _risk(_curve(z, _bend(z, drawn), event, np.take(known.weights[rows], by_risk, axis=1), start))
-            else:
-                curve = known.observed[rows, None]
+            curve = _risk(_curve(z, _bend(z, drawn), event, np.take(known.weights[rows], by_risk, axis=1), start))
             sums[:, rows] += _mean_median_and_90th(np.abs(curve - risk_in_order), drawn)
     sums[:, np.isnan(known.observed)] = np.nan
     return CalibrationErrors(*(sums / predictions.risk.shape[1]))

@@ -122,7 +122,7 @@ def test_what_needs_variation_is_refused_to_the_null_model_with_a_reason_and_the
     estimates = _estimates(table.assign(risk=0.5 + table["fold"] / 100))
 
     refused = {name for name, e in estimates.items() if np.isnan(e.estimate)}
-    assert refused == {"calibration_slope"} | {metric.name for metric in CLASSIFICATION}
+    assert refused == {"calibration_slope", "ici", "e50", "e90"} | {metric.name for metric in CLASSIFICATION}
     assert {estimates[name].note for name in refused} == {"all patients of a fold have one risk"}
     assert estimates["auc"].estimate == 0.5
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,7 +12,7 @@ from evaluation.estimate import bootstrap_weights
 from evaluation.metrics.registry import METRICS
 from evaluation.metrics.smooth_calibration import calibration_errors
 from evaluation.predictions import HorizonPredictions
-from models.kaplan_meier import horizon_weights, kaplan_meier
+from models.kaplan_meier import horizon_weights
 
 
 def _simulated(seed: int, n: int = 90, repeats: int = 2, slope: float = 1.0) -> HorizonPredictions:
@@ -71,18 +69,6 @@ def test_errors_of_a_level_that_is_wrong_by_a_known_amount_are_that_amount() -> 
     assert errors.ici[0] == pytest.approx(distance.mean(), abs=0.01)
     assert errors.e50[0] == pytest.approx(np.median(distance), abs=0.01)
     assert errors.e90[0] == pytest.approx(np.quantile(distance, 0.9), abs=0.01)
-
-
-def test_a_model_with_one_risk_a_fold_is_held_against_the_observed_risk() -> None:
-    at = _simulated(0, repeats=1)
-    null = replace(at, risk=(0.3 + at.fold / 10).astype(float))
-    observed = 1 - kaplan_meier(at.outcome).at([12.0])[0, 0]
-    distance = np.abs(observed - null.risk[:, 0])
-
-    errors = calibration_errors(null, np.ones((1, 90)))
-
-    assert errors.ici[0] == pytest.approx(distance.mean())
-    assert errors.e90[0] == pytest.approx(distance.max())
 
 
 @pytest.mark.parametrize(
