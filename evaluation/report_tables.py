@@ -112,7 +112,7 @@ def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> tuple[ResultTab
         return _Number(estimate, low, high, known.note if known else "")
 
     when = f"At {primary:g} months" if np.isfinite(primary) else "No horizon was evaluated"
-    groups = [TableGroup(f"{when}: all metrics", _other_tables(when, board, at_primary, ranked=True))]
+    groups = [TableGroup(f"{when}: all other metrics", _other_tables(when, board, at_primary, ranked=True))]
     for horizon in sorted({key[3] for key in numbers} - {primary}):
         missing = _Number(float("nan"), float("nan"), float("nan"), "")
         completed = board[board["status"] == "completed"]

@@ -24,7 +24,7 @@ from evaluation.metrics.status_weights import status_weights
 from evaluation.predictions import HorizonPredictions
 
 KNOTS = (0.1, 0.5, 0.9)
-#: A curve a resample and repeat costs as much as all other metrics together: this many resamples make the interval.
+#: A curve has to be fitted to every resample of every repeat, which no other metric asks: this many resamples make the interval.
 MOST_RESAMPLES = 500
 _CLIP = 1e-6
 _ITERATIONS = 60

@@ -71,4 +71,6 @@ def test_other_horizons_have_a_table_of_their_own() -> None:
     html = render_report(report_data(metrics=metrics_of(SLOPE_NOTE, *rows)))
 
     assert "At 6 months: estimate (95% CI)" in html
+    assert "<summary>At 6 months: all metrics</summary>" in html
+    assert "<summary>At 12 months: all other metrics</summary>" in html
     assert "At 12 months: estimate (95% CI)" in html
