@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 #: As many results as a cell asks for in turn: of the patients themselves, of their resamples, and of the first of these.
 _KEPT = 3
 #: Larger weights are not kept: what is computed of them is computed anew.
-_LARGEST_BYTES = 32_000_000
+_LARGEST_BYTES = 16_000_000
 
 
 def last_results_kept(
