@@ -91,12 +91,12 @@ def percentile_interval(resampled: FloatArray) -> tuple[float, float, str]:
 
 
 def _estimate(metric: Metric, at: HorizonPredictions, weights: FloatArray) -> Estimate:
-    if metric.needs_variation and not _varies(at):
+    if metric.needs_variation and not at.varies:
         return _refused(metric, at.horizon_months, at.outcome, "all patients of a fold have one risk")
     value = float(metric.compute(at, np.ones((1, len(at.outcome))))[0])
     if not np.isfinite(value):
-        return _refused(metric, at.horizon_months, at.outcome, "cannot be estimated from these patients")
-    low, high, note = percentile_interval(metric.compute(at, weights) if len(weights) else np.array([]))
+        return _refused(metric, at.horizon_months, at.outcome, metric.undefined)
+    low, high, note = percentile_interval(metric.compute(at, weights[: metric.most_resamples]) if len(weights) else np.array([]))
     n_events = at.outcome.events_by(at.horizon_months)
     return Estimate(metric.name, at.horizon_months, value, low, high, len(at.outcome), n_events, note)
 
@@ -104,7 +104,3 @@ def _estimate(metric: Metric, at: HorizonPredictions, weights: FloatArray) -> Es
 def _refused(metric: Metric, horizon_months: float, outcome: Outcome, reason: str) -> Estimate:
     n_events = outcome.events_by(horizon_months)
     return Estimate(metric.name, horizon_months, np.nan, np.nan, np.nan, len(outcome), n_events, reason)
-
-
-def _varies(at: HorizonPredictions) -> bool:
-    return any(np.ptp(at.risk[rows, repeat]) > 1e-12 for repeat, rows in at.folds())

@@ -63,6 +63,11 @@ class HorizonPredictions:
         if not ((self.risk >= 0) & (self.risk <= 1)).all():
             raise ValueError("every risk lies in [0, 1]")
 
+    @property
+    def varies(self) -> bool:
+        """Whether risks differ between patients of one fold."""
+        return any(np.ptp(self.risk[rows, repeat]) > 1e-12 for repeat, rows in self.folds())
+
     def folds(self) -> list[tuple[int, npt.NDArray[np.intp]]]:
         """(repeat, rows) of every test fold."""
         return [

@@ -22,12 +22,11 @@ from evaluation import figures
 from evaluation.decision_curve import useful_in_words
 from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
-from evaluation.metrics.registry import METRICS
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
 from evaluation.report_sample_size import sample_size_view
 from evaluation.report_summary import CellKey, Summary, cell_key, cell_name, summarise
-from evaluation.report_tables import ResultTable, by_rank, note_text, result_tables
+from evaluation.report_tables import ResultTable, TableGroup, by_rank, note_text, result_tables
 from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -87,7 +86,6 @@ def render_report(data: ReportData) -> str:
         data=data,
         evidence_label=EVIDENCE_LABELS[data.evidence],
         sections=sections,
-        n_metrics=len(METRICS),
         how_to_read=HOW_TO_READ,
         methods=methods(data.settings),
         settings=list(flat_settings(data.settings)),
@@ -128,7 +126,8 @@ class Section:
     heading: str
     facts: str
     summary: Summary
-    tables: tuple[ResultTable, ...]
+    table: ResultTable
+    more_tables: tuple[TableGroup, ...]
     discrimination: str
     calibration: str
     cells: tuple[CellFigure, ...]
@@ -148,6 +147,7 @@ def _questions(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:
 def _section(data: ReportData, endpoint: str, population: str) -> Section:
     board = _of(data.leaderboard, endpoint, population)
     metrics = _of(data.metrics, endpoint, population)
+    table, more_tables = result_tables(board, metrics)
     return Section(
         anchor=_anchor(endpoint, population),
         endpoint=endpoint_label(endpoint),
@@ -155,7 +155,8 @@ def _section(data: ReportData, endpoint: str, population: str) -> Section:
         heading=f"{endpoint_label(endpoint)} – {population_label(population).lower()}",
         facts=_facts(board),
         summary=summarise(board, metrics, data.decision_curves),
-        tables=tuple(result_tables(board, metrics)),
+        table=table,
+        more_tables=more_tables,
         discrimination=image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
         calibration=image(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
         cells=tuple(_cell_figures(data, board)),

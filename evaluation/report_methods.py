@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from evaluation.metrics.smooth_calibration import MOST_RESAMPLES
+
 HOW_TO_READ: tuple[tuple[str, str], ...] = (
     (
         "AUC",
@@ -20,6 +22,11 @@ HOW_TO_READ: tuple[tuple[str, str], ...] = (
         " model, which gives everybody the same risk: a model that does not beat it is of no use.",
     ),
     (
+        "Scaled Brier score",
+        "The share of that distance which the model takes away from a risk that is right on average and the same for everybody."
+        " 1 is perfect; 0 or below, the model is of no use.",
+    ),
+    (
         "Calibration intercept",
         "Whether risks are right on average, on the logit scale. 0 is right; below 0, risks are too high.",
     ),
@@ -29,6 +36,33 @@ HOW_TO_READ: tuple[tuple[str, str], ...] = (
         " are too timid.",
     ),
     ("O/E", "Observed over expected events. 1 is right; below 1, risk is overestimated."),
+    (
+        "ICI, E50, E90",
+        "The mean, the median and the 90th percentile of the distance between a patient's predicted risk and what was observed"
+        " among patients of such risk, read from a smooth calibration curve. 0 is right. Chance alone keeps them above 0 (the"
+        " ICI of true risks is about 0.04 among 270 patients): their intervals lie high and cannot reach it.",
+    ),
+    (
+        "Log loss",
+        "The surprise at what happened: minus the log of the probability that the model gave to it, on average. Lower is better;"
+        " it punishes sure errors harder than the Brier score. Risks count as at least 0.1% and at most 99.9%.",
+    ),
+    (
+        "Average precision",
+        "Of those whose risk is as high as that of a patient with the event, the share that has the event too, on average. Higher"
+        " is better, but only against the null model, where it is the share of all who have the event.",
+    ),
+    (
+        "Sensitivity, specificity",
+        "If a risk that reaches the threshold is called high: of patients with the event, the share called high; of those"
+        " without, the share not called so. One is bought with the other: judge them together. The thresholds are the observed"
+        " risk (the Kaplan-Meier risk of the patients evaluated, the same for every model) and 50%.",
+    ),
+    (
+        "PPV, NPV",
+        "Predictive values: of those called high, the share that has the event; of those not called so, the share that has not."
+        " Without information they are the share of all patients with, and without, the event.",
+    ),
     (
         "Net benefit",
         "Per patient, those treated rightly less those treated needlessly, these at the rate of exchange that the threshold"
@@ -58,9 +92,13 @@ _PROTOCOL: tuple[tuple[tuple[str, ...], str], ...] = (
 )
 
 _METHODS_ALWAYS = (
-    "AUC, Uno's C, Brier score, calibration intercept and slope allow for censored patients by inverse-probability-of-censoring"
-    " weights, Harrell's C by leaving out pairs whose order is unknown; O/E uses Kaplan-Meier. Ranks are compared inside a test"
-    " fold only, where risks come from one fit. Calibration plots group patients by their risk averaged over repeats. Decision"
+    "All metrics but two allow for censored patients by inverse-probability-of-censoring weights, with the survival of censoring"
+    " read just before each event time; Harrell's C leaves out pairs whose order is unknown, O/E uses Kaplan-Meier. Ranks (AUC,"
+    " C, average precision) are compared inside a test fold only, where risks come from one fit; all else takes a repeat's"
+    " patients together. ICI, E50 and E90 rest on a weighted logistic regression on a restricted cubic spline, with three knots,"
+    " of the logit of the risk (after Austin, Harrell and van Klaveren 2020), and their intervals on the first"
+    f" {MOST_RESAMPLES} resamples at most."
+    " Calibration plots group patients by their risk averaged over repeats. Decision"
     " curves give the net benefit (Vickers et al. 2008) of treating patients whose out-of-fold risk reaches a threshold from 5%"
     " to 60%, averaged over repeats, with Kaplan-Meier among those treated, and its difference to the better of treating all and"
     " treating nobody; their intervals hold for one threshold at a time. This is"

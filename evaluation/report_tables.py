@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from evaluation.figures import feature_set_label, model_label, signed
+from evaluation.metrics.classification import AT_50, AT_OBSERVED
 from evaluation.metrics.metric import Metric
 from evaluation.metrics.registry import METRICS
 from evaluation.predictions import NO_FEATURES
+
+#: What stands in the open: as many columns as a page holds.
+HEADLINE = ("auc", "c_harrell", "c_uno", "brier", "calibration_intercept", "calibration_slope", "o_e")
+_AT_OBSERVED, _AT_50 = (tuple(metric.name for metric in metrics) for metrics in (AT_OBSERVED, AT_50))
+_FURTHER = tuple(name for name in METRICS if name not in (*HEADLINE, *_AT_OBSERVED, *_AT_50))
+#: The tables of all other metrics: what they are called, and their columns.
+_OTHER_TABLES = (
+    ("further metrics", _FURTHER),
+    ("called high from the observed risk on", _AT_OBSERVED),
+    ("called high from 50% on", _AT_50),
+)
+#: Rival models differ in the third decimal of these.
+_THREE_DECIMALS = ("brier", "log_loss", "ici", "e50", "e90")
 
 NO_INTERVAL = "no interval was computed"
 _NO_REASON = "no reason was recorded"
@@ -49,11 +63,23 @@ class ResultTable:
 
 
 @dataclass(frozen=True)
+class TableGroup:
+    """Tables that are folded away under one title."""
+
+    title: str
+    tables: tuple[ResultTable, ...]
+
+
+@dataclass(frozen=True)
 class _Number:
     estimate: float
     ci_low: float
     ci_high: float
     note: str
+
+
+#: A cell's number of a metric.
+_Lookup = Callable[[pd.Series, str], _Number]
 
 
 class _Footnotes:
@@ -69,8 +95,8 @@ class _Footnotes:
         return tuple((mark, reason) for reason, mark in self._marks.items())
 
 
-def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> Iterator[ResultTable]:
-    """The leaderboard at the primary horizon, then a table for every other horizon there are metrics for."""
+def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> tuple[ResultTable, tuple[TableGroup, ...]]:
+    """The leaderboard at the primary horizon; then its other metrics, and all metrics at every other horizon."""
     numbers = {
         (row["feature_set"], row["model"], row["metric"], float(row["horizon_months"])): _Number(
             float(row["estimate"]), float(row["ci_low"]), float(row["ci_high"]), note_text(row["note"])
@@ -86,7 +112,7 @@ def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> Iterator[Result
         return _Number(estimate, low, high, known.note if known else "")
 
     when = f"At {primary:g} months" if np.isfinite(primary) else "No horizon was evaluated"
-    yield _result_table(when, board, at_primary, ranked=True)
+    groups = [TableGroup(f"{when}: all other metrics", _other_tables(when, board, at_primary, ranked=True))]
     for horizon in sorted({key[3] for key in numbers} - {primary}):
         missing = _Number(float("nan"), float("nan"), float("nan"), "")
         completed = board[board["status"] == "completed"]
@@ -94,13 +120,23 @@ def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> Iterator[Result
         def at_other(cell: pd.Series, metric: str, horizon: float = horizon, missing: _Number = missing) -> _Number:
             return numbers.get((cell["feature_set"], cell["model"], metric, horizon), missing)
 
-        yield _result_table(f"At {horizon:g} months", completed, at_other, ranked=False)
+        then = f"At {horizon:g} months"
+        tables = (
+            _result_table(then, HEADLINE, completed, at_other, ranked=False),
+            *_other_tables(then, completed, at_other, ranked=False),
+        )
+        groups.append(TableGroup(f"{then}: all metrics", tables))
+    return _result_table(when, HEADLINE, board, at_primary, ranked=True), tuple(groups)
 
 
-def _result_table(caption: str, board: pd.DataFrame, number: Callable[[pd.Series, str], _Number], *, ranked: bool) -> ResultTable:
+def _other_tables(when: str, board: pd.DataFrame, number: _Lookup, *, ranked: bool) -> tuple[ResultTable, ...]:
+    return tuple(_result_table(f"{when}, {what}", names, board, number, ranked=ranked) for what, names in _OTHER_TABLES)
+
+
+def _result_table(caption: str, names: tuple[str, ...], board: pd.DataFrame, number: _Lookup, *, ranked: bool) -> ResultTable:
     footnotes = _Footnotes()
-    rows = tuple(_row(cell, number, footnotes) for _, cell in by_rank(board).iterrows())
-    heads = tuple((metric.label, _what_is_good(metric)) for metric in METRICS.values())
+    rows = tuple(_row(cell, names, number, footnotes) for _, cell in by_rank(board).iterrows())
+    heads = tuple((METRICS[name].label, _what_is_good(METRICS[name])) for name in names)
     return ResultTable(f"{caption}: estimate (95% CI)", heads, rows, footnotes.items(), ranked)
 
 
@@ -108,7 +144,7 @@ def _what_is_good(metric: Metric) -> str:
     return f"right: {metric.reference:g}" if metric.better == "target" else f"{metric.better} is better"
 
 
-def _row(cell: pd.Series, number: Callable[[pd.Series, str], _Number], footnotes: _Footnotes) -> Row:
+def _row(cell: pd.Series, names: tuple[str, ...], number: _Lookup, footnotes: _Footnotes) -> Row:
     completed = cell["status"] == "completed"
     is_null = cell["feature_set"] == NO_FEATURES
     reason = note_text(cell["note"]) or _NO_REASON
@@ -117,13 +153,13 @@ def _row(cell: pd.Series, number: Callable[[pd.Series, str], _Number], footnotes
         model=model_label(cell["model"]),
         features=feature_set_label(cell["feature_set"]),
         is_null=is_null,
-        numbers=tuple(_shown(number(cell, m), _decimals(m), footnotes) for m in METRICS) if completed else (),
+        numbers=tuple(_shown(number(cell, m), _decimals(m), footnotes) for m in names) if completed else (),
         message="" if completed else f"{cell['status']}: {reason}",
     )
 
 
 def _decimals(metric: str) -> int:
-    return 3 if metric == "brier" else 2  # Brier scores of rival models differ in the third
+    return 3 if metric in _THREE_DECIMALS else 2
 
 
 def _shown(number: _Number, decimals: int, footnotes: _Footnotes) -> Shown:

@@ -76,6 +76,7 @@ def _leaderboard_row(result: CellResult) -> dict[str, object]:
         "n_events_total": result.n_events_total,
     }
     notes = [result.note] if result.note else []
+    by_reason: dict[str, list[str]] = {}
     primary = ENDPOINTS[result.cell.endpoint].primary_horizon_months
     for estimate in result.estimates:
         if estimate.horizon_months != primary:
@@ -87,7 +88,8 @@ def _leaderboard_row(result: CellResult) -> dict[str, object]:
             f"{estimate.metric}_ci_high": estimate.ci_high,
         }
         if estimate.note:
-            notes.append(f"{estimate.metric}: {estimate.note}")
+            by_reason.setdefault(estimate.note, []).append(estimate.metric)
         if estimate.metric == "auc" and estimate.estimate > FIELD_BEST_AUC:
             notes.append(f"AUC above {FIELD_BEST_AUC}: more than the field has reached, a leak until shown otherwise")
-    return {**row, "note": "; ".join([*notes, *result.notes])}
+    reasons = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+    return {**row, "note": "; ".join([*notes, *reasons, *result.notes])}

@@ -10,8 +10,8 @@ import numpy as np
 from cohort.types import BoolArray, FloatArray, Outcome
 from evaluation.metrics.concordance import concordance
 from evaluation.metrics.metric import Metric
+from evaluation.metrics.status_weights import status_weights
 from evaluation.predictions import HorizonPredictions
-from models.kaplan_meier import horizon_weights
 
 
 def _auc(predictions: HorizonPredictions, weights: FloatArray) -> FloatArray:
@@ -21,7 +21,7 @@ def _auc(predictions: HorizonPredictions, weights: FloatArray) -> FloatArray:
         status = outcome.status_at(horizon)
         return np.asarray((status == 1)[:, None] & (status == 0)[None, :], dtype=np.bool_)
 
-    case_weights = horizon_weights(predictions.outcome, horizon, weights)
+    case_weights = status_weights(predictions, weights).weights
     # All controls share one censoring weight, which cancels.
     return concordance(predictions, case_and_control, case_weights, weights)
 

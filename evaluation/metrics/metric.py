@@ -19,6 +19,8 @@ class Metric:
     better : ``higher``, ``lower``, or ``target`` (as near ``reference`` as can be).
     reference : the value of a model without information (discrimination), or of perfect calibration.
     needs_variation : whether it means something only where risks differ between patients.
+    most_resamples : its interval is made from the first so many resamples, where it is dear to compute; None: from all.
+    undefined : why these patients give no estimate, where ``compute`` says NaN.
     """
 
     name: str
@@ -27,3 +29,5 @@ class Metric:
     compute: Callable[[HorizonPredictions, FloatArray], FloatArray]
     reference: float | None = None
     needs_variation: bool = False
+    most_resamples: int | None = None
+    undefined: str = "cannot be estimated from these patients"

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from cohort.types import FloatArray
+from cohort.types import FloatArray, IntArray
+from evaluation.metrics.status_weights import status_weights
 from evaluation.predictions import HorizonPredictions
-from models.kaplan_meier import horizon_weights
 
 _CLIP = 1e-6
 _ITERATIONS = 25
-_TOLERANCE = 1e-9
+#: Newton's method ends with a step shorter than this; what is left then is about its square.
+_TOLERANCE = 1e-6
 #: A step longer than this, in standard deviations of the logit, can overshoot.
 _LONGEST_STEP = 3.0
 #: Beyond this slope per standard deviation a resample is separated and the value would depend on the optimiser.
@@ -29,57 +30,72 @@ def recalibrate(predictions: HorizonPredictions, weights: FloatArray, *, slope: 
 
     NaN where a resample has one status only, or is separated.
     """
-    status = np.nan_to_num(predictions.outcome.status_at(predictions.horizon_months))
-    case_weights = horizon_weights(predictions.outcome, predictions.horizon_months, weights)
+    known = status_weights(predictions, weights)
+    everybody = status_weights(predictions, np.ones((1, len(known.event)))).weights
     n_repeats = predictions.risk.shape[1]
     risk = np.clip(predictions.risk, _CLIP, 1 - _CLIP)
     lp = np.log(risk / (1 - risk)).T.ravel()  # repeat by repeat
-    y = np.tile(status, n_repeats)
+    y = np.tile(known.event, n_repeats)
     fit = _fit_both if slope else _fit_intercept
-    return np.concatenate(
-        [
-            fit(lp, y, np.tile(case_weights[start : start + _BATCH] / n_repeats, (1, n_repeats)))
-            for start in range(0, len(weights), _BATCH)
-        ]
-    )
+
+    def fitted(case_weights: FloatArray, start: FloatArray | None) -> FloatArray:
+        return fit(lp, y, np.tile(case_weights / n_repeats, (1, n_repeats)), start)
+
+    start = fitted(everybody, None)[0]  # resamples lie near: half the steps are saved
+    batches = range(0, len(weights), _BATCH)
+    return np.concatenate([fitted(known.weights[i : i + _BATCH], start if np.isfinite(start).all() else None) for i in batches])
 
 
-def _fit_both(lp: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
-    """Newton's method for (B, N) ``weights``, on the standardised ``lp`` (N,) and from the null model: both keep it stable."""
+def _fit_both(lp: FloatArray, y: FloatArray, weights: FloatArray, start: FloatArray | None) -> FloatArray:
+    """Newton's method for (B, N) ``weights``, on the standardised ``lp`` (N,), from ``start`` (2,) or the null model."""
     centre, scale = lp.mean(), max(float(lp.std()), 1e-12)
     z = (lp - centre) / scale
+    powers = np.column_stack([np.ones_like(z), z, z**2])
     a, b = _logit_of_mean(y, weights), np.zeros(len(weights))
+    if start is not None:
+        a, b = np.where(np.isfinite(a), start[0] + start[1] * centre, np.nan), b + start[1] * scale
     size = np.full(len(weights), np.inf)
+    at_work, drawn = np.arange(len(weights)), weights
     for _ in range(_ITERATIONS):
-        residual, curvature = _residual_and_curvature(a[:, None] + b[:, None] * z, y, weights)
-        g0, g1 = residual.sum(axis=1), residual @ z
-        h00, h01, h11 = curvature.sum(axis=1), curvature @ z, curvature @ z**2
+        residual, curvature = _residual_and_curvature(a[at_work, None] + b[at_work, None] * z, y, drawn)
+        (g0, g1), (h00, h01, h11) = (residual @ powers[:, :2]).T, (curvature @ powers).T
         with np.errstate(invalid="ignore", divide="ignore"):
             determinant = h00 * h11 - h01**2
             step = np.stack([h11 * g0 - h01 * g1, h00 * g1 - h01 * g0]) / determinant
-            size = np.abs(step).max(axis=0)
-            step *= np.minimum(1, _LONGEST_STEP / np.maximum(size, 1e-300))
-        a, b = a + step[0], b + step[1]
-        if not (size > _TOLERANCE).any():
+            longest = np.abs(step).max(axis=0)
+            step *= np.minimum(1, _LONGEST_STEP / np.maximum(longest, 1e-300))
+        a[at_work], b[at_work], size[at_work] = a[at_work] + step[0], b[at_work] + step[1], longest
+        at_work, drawn = _unfinished(at_work, drawn, longest)
+        if not len(at_work):
             break
-    failed = ~(size <= 1e-6) | ~(np.abs(b) < _SEPARATED)
+    failed = ~(size <= _TOLERANCE) | ~(np.abs(b) < _SEPARATED)
     slope = b / scale
     return np.where(failed[:, None], np.nan, np.column_stack([a - slope * centre, slope]))
 
 
-def _fit_intercept(lp: FloatArray, y: FloatArray, weights: FloatArray) -> FloatArray:
+def _fit_intercept(lp: FloatArray, y: FloatArray, weights: FloatArray, start: FloatArray | None) -> FloatArray:
     """The same with ``lp`` as an offset."""
-    a = _logit_of_mean(y, weights) - lp.mean()
+    a = _logit_of_mean(y, weights)
+    a = a - lp.mean() if start is None else np.where(np.isfinite(a), start[0], np.nan)
     size = np.full(len(weights), np.inf)
+    at_work, drawn = np.arange(len(weights)), weights
     for _ in range(_ITERATIONS):
-        residual, curvature = _residual_and_curvature(a[:, None] + lp, y, weights)
+        residual, curvature = _residual_and_curvature(a[at_work, None] + lp, y, drawn)
         with np.errstate(invalid="ignore", divide="ignore"):
             step = residual.sum(axis=1) / curvature.sum(axis=1)
-        size = np.abs(step)
-        a = a + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP)
-        if not (size > _TOLERANCE).any():
+        a[at_work], size[at_work] = a[at_work] + np.clip(step, -_LONGEST_STEP, _LONGEST_STEP), np.abs(step)
+        at_work, drawn = _unfinished(at_work, drawn, np.abs(step))
+        if not len(at_work):
             break
-    return np.where((size <= 1e-6)[:, None], np.column_stack([a, np.ones_like(a)]), np.nan)
+    return np.where((size <= _TOLERANCE)[:, None], np.column_stack([a, np.ones_like(a)]), np.nan)
+
+
+def _unfinished(at_work: IntArray, drawn: FloatArray, size: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The rows whose last step was long, or all as long as most of them are."""
+    long = size > _TOLERANCE  # not NaN: that row has no solution
+    if not long.any():
+        return at_work[:0], drawn[:0]
+    return (at_work[long], drawn[long]) if long.mean() < 0.5 else (at_work, drawn)
 
 
 def _logit_of_mean(y: FloatArray, weights: FloatArray) -> FloatArray:

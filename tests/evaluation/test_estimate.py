@@ -8,6 +8,7 @@ import pytest
 
 from cohort.types import ENDPOINTS, FloatArray, Outcome
 from evaluation.estimate import Estimate, bootstrap_weights, estimate_cell, unsupported
+from evaluation.metrics.classification import CLASSIFICATION
 from evaluation.metrics.registry import METRICS
 from evaluation.predictions import at_horizon
 
@@ -116,14 +117,14 @@ def test_at_an_unsupported_horizon_every_metric_is_refused_with_the_reason_and_t
             assert np.isfinite(e.estimate)
 
 
-def test_the_slope_of_the_null_model_is_refused_with_a_reason_and_the_rest_is_estimated() -> None:
+def test_what_needs_variation_is_refused_to_the_null_model_with_a_reason_and_the_rest_is_estimated() -> None:
     table = _simulated(0)
     estimates = _estimates(table.assign(risk=0.5 + table["fold"] / 100))
 
-    assert np.isnan(estimates["calibration_slope"].estimate)
-    assert estimates["calibration_slope"].note == "all patients of a fold have one risk"
+    refused = {name for name, e in estimates.items() if np.isnan(e.estimate)}
+    assert refused == {"calibration_slope", "ici", "e50", "e90"} | {metric.name for metric in CLASSIFICATION}
+    assert {estimates[name].note for name in refused} == {"all patients of a fold have one risk"}
     assert estimates["auc"].estimate == 0.5
-    assert all(np.isfinite(e.estimate) for name, e in estimates.items() if name != "calibration_slope")
 
 
 def test_a_value_that_cannot_be_estimated_says_so() -> None:
@@ -131,6 +132,26 @@ def test_a_value_that_cannot_be_estimated_says_so() -> None:
 
     assert _estimates(table)["o_e"].note == "cannot be estimated from these patients"
     assert np.isnan(_estimates(table)["o_e"].estimate)
+
+
+def test_a_predictive_value_of_nobody_says_that_nobody_reaches_the_threshold() -> None:
+    table = _simulated(0)
+    estimates = _estimates(table.assign(risk=table["risk"] / 3))
+
+    assert table["risk"].max() > 0.9  # a third of it is below 50 %
+    assert estimates["ppv_at_50"].note == "nobody's risk reaches the threshold"
+    assert estimates["sensitivity_at_50"].estimate == 0
+    assert np.isfinite(estimates["npv_at_50"].estimate)
+
+
+def test_a_metric_that_is_dear_to_compute_has_its_interval_from_the_first_resamples() -> None:
+    table = _simulated(0)
+    weights = bootstrap_weights(150, 600, seed=0)[:500]
+    values = METRICS["ici"].compute(at_horizon(table, 12.0, 12.0), weights)
+
+    e = _estimates(table, n_bootstraps=600)["ici"]
+
+    assert (e.ci_low, e.ci_high) == tuple(np.percentile(values, [2.5, 97.5]))
 
 
 def _few_events(n: int, n_events: int) -> pd.DataFrame:

@@ -9,14 +9,16 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, confusion_matrix, log_loss, roc_auc_score
 from sksurv.metrics import brier_score, concordance_index_censored, concordance_index_ipcw, cumulative_dynamic_auc
 from sksurv.nonparametric import kaplan_meier_estimator
 from sksurv.util import Surv
 
 from cohort.types import Outcome
+from evaluation.estimate import bootstrap_weights
 from evaluation.metrics.registry import METRICS
 from evaluation.predictions import HorizonPredictions
+from models.kaplan_meier import horizon_weights, kaplan_meier
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 SEEDS = pytest.mark.parametrize("seed", range(5))
@@ -144,7 +146,155 @@ def test_pairs_whose_earlier_event_comes_after_tau_do_not_count() -> None:
     assert _value("c_harrell", _at(time, event, risk, tau=9.0)) == 5 / 6
 
 
+@SEEDS
+def test_average_precision_without_censoring_is_that_of_scikit_learn_with_tied_risks(seed: int) -> None:
+    at = _random(seed, censored=False)
+
+    assert len(np.unique(at.risk)) < len(at.risk)
+    assert _value("average_precision", at) == pytest.approx(
+        average_precision_score(at.outcome.status_at(12.0), at.risk[:, 0]), abs=1e-12
+    )
+
+
+def test_average_precision_by_hand_with_a_tie_and_a_patient_of_unknown_status() -> None:
+    # As above: cases .9 (weight 1) and .4 (5/4); controls .6, .4 and .1, each 5/4. At .4 stand two cases and two controls.
+    at = _at([2, 9, 20, 5, 21, 22], [1, 1, 0, 0, 0, 0], [0.9, 0.4, 0.6, 0.99, 0.1, 0.4])
+
+    assert _value("average_precision", at) == pytest.approx((1 * 1 + 5 / 4 * (9 / 4) / (9 / 4 + 10 / 4)) / (9 / 4))
+
+
+def test_a_fold_counts_in_average_precision_as_its_events_do() -> None:
+    # The first fold, two events on top: 1. The second, one event at the bottom of three: 1/3.
+    at = _at([2, 2, 20, 2, 20, 20], [1, 1, 0, 1, 0, 0], [0.3, 0.2, 0.1, 0.7, 0.8, 0.9], fold=[0, 0, 0, 1, 1, 1])
+
+    assert _value("average_precision", at) == pytest.approx((1 + 1 + 1 / 3) / 3)
+
+
+@SEEDS
+def test_average_precision_is_the_sum_over_its_definition_in_every_resample(seed: int) -> None:
+    at, weights = _in_folds(seed), bootstrap_weights(150, 4, seed)
+    status = at.outcome.status_at(12.0)
+
+    def slow(drawn: npt.NDArray[np.float64]) -> float:
+        weight = horizon_weights(at.outcome, 12.0, drawn)[0]
+        summed = total = 0.0
+        for repeat in range(2):
+            for case in np.flatnonzero((status == 1) & (drawn > 0)):
+                in_fold = at.fold[:, repeat] == at.fold[case, repeat]
+                as_high = in_fold & (at.risk[:, repeat] >= at.risk[case, repeat]) & ~np.isnan(status)
+                summed += weight[case] * weight[as_high & (status == 1)].sum() / weight[as_high].sum()
+                total += weight[case]
+        return summed / total
+
+    np.testing.assert_allclose(METRICS["average_precision"].compute(at, weights), [slow(w) for w in weights], atol=1e-12)
+
+
+def _in_folds(seed: int) -> HorizonPredictions:
+    """Two repeats of three folds, with censoring."""
+    one, rng = _random(seed), np.random.default_rng(seed)
+    risks = np.clip(one.risk + rng.normal(scale=0.1, size=(150, 2)), 0.01, 0.99).round(2)
+    folds = np.column_stack([rng.permutation(150) % 3 for _ in range(2)]).astype(np.int16)
+    return HorizonPredictions(12.0, 60.0, one.outcome, risks, folds)
+
+
+# ---- classification at thresholds
+
+
+def test_classification_by_hand_over_two_repeats() -> None:
+    # Observed risk 2/4, as the other threshold. Called high: first the first and third, in the other repeat the first and second.
+    at = _at([2, 9, 20, 21], [1, 1, 0, 0], [[0.9, 0.9], [0.1, 0.5], [0.6, 0.2], [0.2, 0.2]])
+
+    for threshold in ("50", "observed"):
+        assert _value(f"sensitivity_at_{threshold}", at) == 3 / 4
+        assert _value(f"specificity_at_{threshold}", at) == 3 / 4
+        assert _value(f"ppv_at_{threshold}", at) == 3 / 4
+        assert _value(f"npv_at_{threshold}", at) == 3 / 4
+
+
+def test_patients_censored_before_the_horizon_hand_their_weight_to_those_who_stay() -> None:
+    # One of five leaves at 5, after the first event: the others weigh 4/3 from there on. Observed: 1 - 4/5 * 2/3.
+    at = _at([2, 5, 9, 20, 21], [1, 0, 1, 0, 0], [0.6, 0.9, 0.2, 0.48, 0.1])
+
+    # .48 reaches the observed risk of .467, and not 50 %.
+    assert _value("sensitivity_at_observed", at) == pytest.approx(1 / (1 + 4 / 3))
+    assert _value("ppv_at_observed", at) == pytest.approx(1 / (1 + 4 / 3))
+    assert _value("specificity_at_observed", at) == pytest.approx(1 / 2)
+    assert _value("ppv_at_50", at) == 1
+    assert _value("npv_at_50", at) == pytest.approx(2 / 3)
+
+
+@SEEDS
+@pytest.mark.parametrize("threshold", ["observed", "50"])
+def test_classification_without_censoring_is_the_confusion_matrix_of_scikit_learn(seed: int, threshold: str) -> None:
+    at = _random(seed, censored=False)
+    status = at.outcome.status_at(12.0)
+    reached = at.risk[:, 0] >= (0.5 if threshold == "50" else status.mean())
+    (tn, fp), (fn, tp) = confusion_matrix(status, reached)
+
+    expected = {"sensitivity": tp / (tp + fn), "specificity": tn / (tn + fp), "ppv": tp / (tp + fp), "npv": tn / (tn + fn)}
+    assert {kind: _value(f"{kind}_at_{threshold}", at) for kind in expected} == pytest.approx(expected)
+
+
+def test_a_risk_at_the_threshold_reaches_it() -> None:
+    at = _at([2, 9, 20, 21], [1, 1, 0, 0], [0.5, 0.5 - 1e-4, 0.3, 0.2])
+
+    assert _value("sensitivity_at_50", at) == 1 / 2
+
+
+def test_a_predictive_value_of_nobody_is_not_a_number() -> None:
+    low, high = (_at([2, 9, 20, 21], [1, 1, 0, 0], [r, r + 0.02, r + 0.04, r + 0.01]) for r in (0.1, 0.9))
+
+    assert np.isnan(_value("ppv_at_50", low))
+    assert _value("npv_at_50", low) == 0.5
+    assert np.isnan(_value("npv_at_50", high))
+    assert _value("ppv_at_50", high) == 0.5
+
+
 # ---- calibration and overall
+
+
+@pytest.mark.parametrize("row", list(pd.read_csv(REFERENCE / "further_metrics.csv").itertuples(index=False)), ids=str)
+def test_further_metrics_are_those_of_r_with_censoring_and_ties(row: object) -> None:
+    data = pd.read_csv(REFERENCE / f"data_{row.data}.csv")
+    outcome = Outcome(data["time"].to_numpy(dtype=float), data["event"].to_numpy(dtype=bool))
+    observed = 1 - kaplan_meier(outcome).at([row.horizon])[0, 0]
+    event = np.nan_to_num(outcome.status_at(row.horizon))
+    # The risks of the R script.
+    logit = np.log(observed / (1 - observed)) - 0.3 + 1.1 * np.sin(np.arange(1, len(data) + 1)) + 0.5 * (event - 0.5)
+    at = _at(data["time"], data["event"], 1 / (1 + np.exp(-logit)), horizon=row.horizon)
+
+    assert _value(row.metric, at) == pytest.approx(row.value, abs=1e-9)
+
+
+@SEEDS
+def test_log_loss_without_censoring_is_that_of_scikit_learn(seed: int) -> None:
+    at = _random(seed, censored=False)
+
+    assert _value("log_loss", at) == pytest.approx(log_loss(at.outcome.status_at(12.0), at.risk[:, 0]), abs=1e-12)
+
+
+def test_log_loss_by_hand_takes_a_risk_of_0_for_a_thousandth() -> None:
+    at = _at([2, 20], [1, 0], [[0.0, 0.5], [0.25, 1.0]])
+
+    assert _value("log_loss", at) == pytest.approx(-(np.log(0.001) + np.log(0.5) + np.log(0.75) + np.log(0.001)) / 4)
+
+
+def test_scaled_brier_by_hand() -> None:
+    # Two of four have the event: the null model's Brier score is 1/4.
+    at = _at([2, 9, 20, 21], [1, 1, 0, 0], [0.8, 0.6, 0.4, 0.2])
+
+    assert _value("scaled_brier", at) == pytest.approx(1 - (0.04 + 0.16 + 0.16 + 0.04) / 4 / 0.25)
+
+
+@SEEDS
+def test_with_censoring_the_brier_score_is_scaled_by_that_of_the_kaplan_meier_risk(seed: int) -> None:
+    at = _random(seed)
+    observed = 1 - kaplan_meier(at.outcome).at([12.0])[0, 0]
+    null = _at(at.outcome.time_months, at.outcome.event, np.full(150, observed))
+
+    assert np.isnan(at.outcome.status_at(12.0)).any()
+    assert _value("scaled_brier", at) == pytest.approx(1 - _value("brier", at) / _value("brier", null), abs=1e-12)
+    assert _value("scaled_brier", null) == pytest.approx(0, abs=1e-12)
 
 
 @SEEDS

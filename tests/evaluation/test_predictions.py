@@ -67,6 +67,14 @@ def test_folds_are_the_test_patients_of_each_fold_of_each_repeat() -> None:
     ]
 
 
+def test_risks_vary_where_patients_of_one_fold_differ_and_not_where_folds_do() -> None:
+    table = _table()
+    by_fold = at_horizon(table.assign(risk=0.1 + table["fold"] / 10 + table["repeat"] / 10), 12.0, 60.0)
+
+    assert at_horizon(table, 12.0, 60.0).varies
+    assert not by_fold.varies
+
+
 def test_a_patient_without_a_prediction_in_some_repeat_is_refused() -> None:
     table = _table()
     incomplete = table[~((table["patient_id"] == "P3") & (table["repeat"] == 1))]

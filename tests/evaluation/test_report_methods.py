@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from evaluation.report_methods import methods
+from evaluation.metrics.registry import METRICS
+from evaluation.report_methods import HOW_TO_READ, methods
 
 from .report_cases import SETTINGS
 
@@ -23,3 +24,16 @@ def test_methods_say_how_net_benefit_meets_censoring_and_for_what_its_intervals_
 
 def test_methods_pass_over_settings_that_are_absent() -> None:
     assert "internal validation" in methods({})
+
+
+def test_every_metric_is_explained() -> None:
+    explained = {word.strip().lower() for term, _ in HOW_TO_READ for word in term.split(",")}
+
+    assert {metric.label.split(" at ")[0].lower() for metric in METRICS.values()} <= explained
+
+
+def test_methods_say_whose_intervals_rest_on_fewer_resamples() -> None:
+    (most,) = {metric.most_resamples for metric in METRICS.values() if metric.most_resamples}
+
+    assert "ICI, E50 and E90 rest on a weighted logistic regression" in methods({})
+    assert f"their intervals on the first {most} resamples at most" in methods({})

@@ -112,6 +112,16 @@ def test_reasons_of_metrics_and_notes_of_the_fit_stand_in_the_note() -> None:
     assert board["note"].iloc[0] == "first; calibration_slope: all patients of a fold have one risk; last"
 
 
+def test_a_reason_that_metrics_share_is_told_once() -> None:
+    refused = tuple(
+        Estimate(name, 12.0, np.nan, np.nan, np.nan, 268, 144, reason)
+        for name, reason in (("calibration_slope", "one risk"), ("ppv_at_50", "nobody"), ("npv_at_50", "one risk"))
+    )
+    board = leaderboard([CellResult(Cell("overall", "relapse_12m", "none", "null_model"), "completed", refused)])
+
+    assert board["note"].iloc[0] == "calibration_slope, npv_at_50: one risk; ppv_at_50: nobody"
+
+
 def test_the_metrics_table_has_a_row_a_cell_metric_and_horizon_and_none_for_a_skipped_cell() -> None:
     table = metrics_table([_done("paper_cox", 0.6, "dfs"), _done("paper_logistic", 0.62), _skipped()])
 

@@ -4,7 +4,7 @@
 #
 # Writes data_*.csv (public data sets that ship with survival; complete rows; the columns used), and the values
 # cox_coefficients.csv, cox_likelihoods.csv, cox_risks.csv, kaplan_meier.csv, concordance.csv, logistic.csv, recalibration.csv,
-# net_benefit.csv.
+# net_benefit.csv, further_metrics.csv.
 # Values in the committed files: R 4.2.2, survival 3.5-3. Iterations run to 1e-12, so that what is compared is the maximum.
 
 suppressPackageStartupMessages(library(survival))
@@ -141,3 +141,55 @@ for (name in names(data)) {
   )
 }
 save(do.call(rbind, benefit), "net_benefit")
+
+# ---- further metrics at a horizon, by weights of inverse probability of censoring: 1 / G just before the event, or before the horizon
+# for who is event-free. G is the Kaplan-Meier survival of censoring, with events moved a little earlier as above
+
+suppressPackageStartupMessages(library(splines))
+further <- list()
+for (name in names(data)) {
+  h <- horizons[[name]][3]
+  d <- data[[name]]
+  event <- as.numeric(status_at(d, h) %in% 1)
+  known <- !is.na(status_at(d, h))
+  shifted <- d$time - ifelse(d$event == 1, 1e-3, 0)
+  censoring <- survfit(Surv(shifted, 1 - d$event) ~ 1)
+  g <- stepfun(censoring$time, c(1, censoring$surv))
+  weight <- ifelse(known, 1 / g(pmin(d$time, h) - 2e-3), 0)
+  observed <- 1 - summary(survfit(Surv(time, event) ~ 1, d), times = h)$surv
+  # Any fixed formula of the row number and status will do.
+  logit <- qlogis(observed) - 0.3 + 1.1 * sin(seq_len(nrow(d))) + 0.5 * (event - 0.5)
+  risk <- plogis(logit)
+
+  brier <- sum(weight * (event - risk)^2) / nrow(d)
+  null <- sum(weight * (event - observed)^2) / nrow(d)
+  log_loss <- -sum(weight * (event * log(risk) + (1 - event) * log(1 - risk))) / nrow(d)
+
+  levels <- sort(unique(risk), decreasing = TRUE)
+  recall <- sapply(levels, function(l) sum((weight * event)[risk >= l]) / sum(weight * event))
+  precision <- sapply(levels, function(l) sum((weight * event)[risk >= l]) / sum(weight[risk >= l]))
+  average_precision <- sum(diff(c(0, recall)) * precision, na.rm = TRUE)
+
+  # A natural cubic spline with the outer knots as its boundary is the restricted cubic spline, in another basis.
+  knots <- quantile(logit, c(0.1, 0.5, 0.9), type = 1)
+  basis <- ns(logit, knots = knots[2], Boundary.knots = knots[c(1, 3)])
+  curve <- glm(event ~ basis, quasibinomial, weights = weight, control = exact)
+  distance <- abs(fitted(curve) - risk)
+
+  values <- c(
+    brier = brier, scaled_brier = 1 - brier / null, log_loss = log_loss, average_precision = average_precision, ici = mean(distance),
+    e50 = unname(quantile(distance, 0.5, type = 1)), e90 = unname(quantile(distance, 0.9, type = 1))
+  )
+  for (at in c("observed", "50")) {
+    high <- risk >= if (at == "50") 0.5 else observed
+    count <- function(who) sum(weight[who])
+    shares <- c(
+      sensitivity = count(high & event == 1) / count(event == 1), specificity = count(!high & event == 0) / count(event == 0),
+      ppv = count(high & event == 1) / count(high), npv = count(!high & event == 0) / count(!high)
+    )
+    names(shares) <- paste0(names(shares), "_at_", at)
+    values <- c(values, shares)
+  }
+  further[[name]] <- data.frame(data = name, horizon = h, metric = names(values), value = unname(values))
+}
+save(do.call(rbind, further), "further_metrics")
