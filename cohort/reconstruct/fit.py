@@ -84,7 +84,8 @@ class Cycle:
     """One cooling: from ``hot`` to ``cold`` in ``rounds`` of ``STEPS_A_ROUND`` steps.
 
     ``only`` these fields move. ``loose``: slopes that contradict others are sought within tolerance; while it is hot all their
-    digits pull, or a P would settle on the wrong side of its level.
+    digits pull, or a P would settle on the wrong side of its level. ``settled``: who enters the second stage of the
+    primary-resected population is read off once, at the start: later a change would be another problem, with no heat to solve it.
     """
 
     hot: float
@@ -92,6 +93,7 @@ class Cycle:
     rounds: int
     only: frozenset[Field] = frozenset(Field)
     loose: bool = True
+    settled: bool = True
 
 
 _MUTATIONS = frozenset({Field.RAS_BRAF, Field.AGENT})
@@ -100,8 +102,8 @@ _MUTATIONS = frozenset({Field.RAS_BRAF, Field.AGENT})
 #: their places while all else holds still; once the others have found theirs, each swap of the six is too dear. The last cycle
 #: is a slow quench: what hundreds of small changes of single values gain, a thousandth each, is lost in more heat.
 CYCLES = (
-    Cycle(2.5, 0.4, 22, loose=False),
-    Cycle(12.0, 0.4, 5, _MUTATIONS, loose=False),
+    Cycle(2.5, 0.4, 22, loose=False, settled=False),
+    Cycle(12.0, 0.4, 5, _MUTATIONS, loose=False, settled=False),
     Cycle(0.4, 0.06, 40),
     Cycle(0.03, 0.001, 9),
 )
@@ -142,11 +144,12 @@ def fit(
     screen = _State.of([(r, 1.0) for r in wanted.univariate(PRIMARY_RESECTED)], n_patients)
     state = _State.of([], n_patients)
     for number in range(cycle.rounds):
-        screen.refresh(patients, outcomes)
-        entered = _members(screen.estimates)
-        if entered != members:
-            members = entered
-            state = _State.of(_regressions(members, _carriers(members, screen.estimates), cycle.loose), n_patients)
+        if not (members and cycle.settled):
+            screen.refresh(patients, outcomes)
+            entered = _members(screen.estimates)
+            if entered != members:
+                members = entered
+                state = _State.of(_regressions(members, _carriers(members, screen.estimates), cycle.loose), n_patients)
         state.refresh(patients, outcomes)
         hot, cold = temperatures[number : number + 2]
         anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, relapses, state.problem, state.estimates, moves)
