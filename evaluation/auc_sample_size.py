@@ -36,7 +36,7 @@ def patients_to_see_auc(auc: float, event_share: float, power: float = POWER, al
         raise ValueError("an AUC of 0.5 is never told from 0.5")
     z_alpha, z_power = stats.norm.ppf(1 - alpha / 2), stats.norm.ppf(power)
     spread = z_alpha * np.sqrt(auc_variance(0.5, event_share)) + z_power * np.sqrt(auc_variance(auc, event_share))
-    return math.ceil((spread / (auc - 0.5)) ** 2)
+    return math.ceil(float((spread / (auc - 0.5)) ** 2))
 
 
 def patients_to_see_difference(
@@ -51,4 +51,4 @@ def patients_to_see_difference(
     if not standard_error > 0 or difference == 0:
         raise ValueError("an interval has a width, and a difference is not 0")
     z = stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)
-    return math.ceil(n * (z * standard_error / difference) ** 2)
+    return math.ceil(float(n * (z * standard_error / difference) ** 2))

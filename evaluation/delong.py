@@ -1,8 +1,8 @@
 """DeLong's variance of an AUC whose ranks are compared inside folds, and of the difference of two in the same patients.
 
 DeLong et al. (Biometrics 1988;44:837) read the variance off each patient's *placement*: the share of the other class that it
-is ranked rightly against. Midranks give all placements in one sort (Sun and Xu, IEEE Signal Process Lett 2014;21:1389), without
-forming the pairs.
+is ranked rightly against. Its midrank among the other class gives it after sorting, without forming the pairs (Sun and Xu, IEEE
+Signal Process Lett 2014;21:1389).
 
 The AUC here is stratified: pairs are formed inside each test fold and summed over folds and repeats, as in
 :mod:`evaluation.metrics.auc`, so a fold weighs by its share of all pairs. Given the fitted models, folds of one repeat hold
@@ -29,12 +29,16 @@ _DECIMALS = 8
 def placements(risk: FloatArray, case: BoolArray) -> FloatArray:
     """(n,) of each case, the share of controls with a lower risk; of each control, that of cases with a higher one; ties half."""
     rounded = np.round(risk, _DECIMALS)
-    n_cases = int(case.sum())
-    overall = stats.rankdata(rounded)
-    within = np.empty(len(risk))
-    within[case], within[~case] = stats.rankdata(rounded[case]), stats.rankdata(rounded[~case])
-    ahead_of = overall - within  # patients of the other class with a lower risk
-    return np.asarray(np.where(case, ahead_of / (len(risk) - n_cases), 1 - ahead_of / n_cases), dtype=np.float64)
+    cases, controls = np.sort(rounded[case]), np.sort(rounded[~case])
+    placed = np.empty(len(risk))
+    placed[case] = _midrank(controls, rounded[case]) / len(controls)
+    placed[~case] = 1 - _midrank(cases, rounded[~case]) / len(cases)
+    return placed
+
+
+def _midrank(ordered: FloatArray, values: FloatArray) -> FloatArray:
+    """How many of ``ordered`` lie below each value, those equal counting half."""
+    return (np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")) / 2
 
 
 def auc_contributions(at: HorizonPredictions) -> FloatArray:
