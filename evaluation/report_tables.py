@@ -56,7 +56,7 @@ class _Number:
     note: str
 
 
-class _Footnotes:
+class Footnotes:
     """Reasons, each numbered once in the order met."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> Iterator[Result
 
 
 def _result_table(caption: str, board: pd.DataFrame, number: Callable[[pd.Series, str], _Number], *, ranked: bool) -> ResultTable:
-    footnotes = _Footnotes()
+    footnotes = Footnotes()
     rows = tuple(_row(cell, number, footnotes) for _, cell in by_rank(board).iterrows())
     heads = tuple((metric.label, _what_is_good(metric)) for metric in METRICS.values())
     return ResultTable(f"{caption}: estimate (95% CI)", heads, rows, footnotes.items(), ranked)
@@ -108,7 +108,7 @@ def _what_is_good(metric: Metric) -> str:
     return f"right: {metric.reference:g}" if metric.better == "target" else f"{metric.better} is better"
 
 
-def _row(cell: pd.Series, number: Callable[[pd.Series, str], _Number], footnotes: _Footnotes) -> Row:
+def _row(cell: pd.Series, number: Callable[[pd.Series, str], _Number], footnotes: Footnotes) -> Row:
     completed = cell["status"] == "completed"
     is_null = cell["feature_set"] == NO_FEATURES
     reason = note_text(cell["note"]) or _NO_REASON
@@ -126,7 +126,7 @@ def _decimals(metric: str) -> int:
     return 3 if metric == "brier" else 2  # Brier scores of rival models differ in the third
 
 
-def _shown(number: _Number, decimals: int, footnotes: _Footnotes) -> Shown:
+def _shown(number: _Number, decimals: int, footnotes: Footnotes) -> Shown:
     if not np.isfinite(number.estimate):
         return Shown("not estimable", mark=footnotes.mark(f"not estimable: {number.note or _NO_REASON}"))
     value = signed(number.estimate, decimals)

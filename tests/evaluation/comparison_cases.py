@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import pandas as pd
 
-from cohort.types import ENDPOINTS, FloatArray, Outcome
+from cohort.types import ENDPOINTS, Endpoint, FloatArray, Outcome
 from evaluation.comparison import NULL_KEY, ModelKey
+from evaluation.estimate import Estimate, bootstrap_weights, percentile_interval
+from evaluation.metrics.registry import METRICS
 from evaluation.predictions import HorizonPredictions
+from evaluation.tables import Cell, CellResult, leaderboard
 
 TWELVE, DFS = ENDPOINTS["relapse_12m"], ENDPOINTS["dfs"]
 LOGISTIC, COX, TREES = "paper_logistic", "paper_cox", "xgboost_classifier"
@@ -38,3 +42,24 @@ def question(
     share = np.nanmean(outcome.status_at(12.0))
     all_risks = {NULL_KEY: np.full(len(outcome), share), **risks}
     return {key: predicted(outcome, fold, risk, tau_months) for key, risk in all_risks.items()}
+
+
+def board_of_models(
+    models: Mapping[ModelKey, HorizonPredictions],
+    endpoint: Endpoint,
+    n_bootstraps: int,
+    seed: int,
+    metrics: Iterable[str] = METRICS,
+) -> pd.DataFrame:
+    """The leaderboard of these models in all patients, with these metrics."""
+    results = []
+    for (feature_set, model), at in models.items():
+        weights = np.concatenate([np.ones((1, len(at.outcome))), bootstrap_weights(len(at.outcome), n_bootstraps, seed)])
+        estimates = []
+        for name in metrics:
+            values = METRICS[name].compute(at, weights)
+            low, high, _ = percentile_interval(values[1:])
+            counts = (len(at.outcome), at.outcome.events_by(at.horizon_months))
+            estimates.append(Estimate(name, at.horizon_months, float(values[0]), low, high, *counts))
+        results.append(CellResult(Cell("overall", endpoint.name, feature_set, model), "completed", tuple(estimates)))
+    return leaderboard(results)
