@@ -45,9 +45,10 @@ CRITERIA = (
     "A model is called useful if, at the last horizon of its endpoint, (1) it discriminates: it is better than the null model,"
     f" P below {SIGNIFICANT:g} after Holm's correction for all models of the question, and the whole interval of its AUC"
     " (endpoints by a horizon) or Uno's C (survival endpoints) lies above 0.5; (2) it is calibrated: the intervals of O/E and of"
-    f" the calibration slope both contain 1, or lie whole within {NEAR_ENOUGH[0]:g} to {NEAR_ENOUGH[1]:g}, the slope's above 0; (3)"
-    " it pays: at some threshold its net benefit is better than treating all and than treating nobody, the lower bound above 0."
-    " Promising but not proven is a model that discriminates and lacks one of the others."
+    " the calibration slope both contain 1, or lie whole within"
+    f" {NEAR_ENOUGH[0]:g} to {NEAR_ENOUGH[1]:g}, the slope's above 0; (3) it pays: at some threshold its net benefit is better"
+    " than treating all and than treating nobody, the lower bound of the difference above 0. Promising but not proven is a model"
+    " that discriminates and lacks one of the others."
 )
 
 Conclusion = Literal["useful", "promising", "none", "not_judged"]
@@ -266,7 +267,7 @@ def _why_not(board: pd.DataFrame, against_null: pd.DataFrame, measure: Measure) 
         return "no model with predictors was run"
     completed = models[models["status"] == "completed"]
     if completed.empty:
-        return f"no model was completed; the first: {models.iloc[0]['note']}"
+        return f"no model was completed; {models.iloc[0]['status']}: {models.iloc[0]['note']}"
     if not (null["status"] == "completed").any():
         return "the null model, against which models are judged, was not run to its end"
     notes = [note for note in against_null["note"] if note]
@@ -318,15 +319,18 @@ def _patients_needed(best: Judged, against_paper: pd.DataFrame) -> Iterator[tupl
 
 def _needed_in_words(needed: Mapping[str, int], best: Judged) -> Iterator[str]:
     def told(kind: str, above: float) -> str:
-        return "; of ".join(f"{above + d:g}, {needed[f'n_needed_{kind}_{d:g}']:,}" for d in PRACTICAL_DIFFERENCES)
+        return ", ".join(f"{needed[f'n_needed_{kind}_{d:g}']:,} for {above + d:g}" for d in PRACTICAL_DIFFERENCES)
 
     share = best.cell["n_events"] / best.cell["n"]
     yield (
-        f"Patients needed ({POWER:.0%} power, two-sided 5%, one model fixed beforehand, {share:.0%} with the event as here) to"
-        f" tell from 0.5 an AUC of {told('auc_above_half', 0.5)}. Here are {best.cell['n']:.0f}."
+        f"Patients needed ({POWER:.0%} power, two-sided 5%, one model fixed beforehand) to tell its AUC from 0.5, {share:.0%}"
+        f" having the event as here: {told('auc_above_half', 0.5)}. This cohort has {best.cell['n']:.0f}."
     )
     if any("paper" in name for name in needed):
-        yield f"To see a gain in AUC over the paper's model, its spread as here, of {told('auc_above_paper', 0)}."
+        yield (
+            "Patients needed to see a gain in AUC over the paper's model, differences spread as here:"
+            f" {told('auc_above_paper', 0)}."
+        )
 
 
 def _against_paper(rows: pd.DataFrame, endpoint: str, measure: Measure) -> Iterator[str]:
@@ -369,7 +373,7 @@ def _gain(row: pd.Series, measure: Measure) -> str:
 
 
 def _evidence_sentence(evidence: Evidence) -> str:
-    return f"The cohort is {EVIDENCE_LABELS[evidence]}: the verdict shows how the method judges, and says nothing about patients."
+    return f"The cohort is {EVIDENCE_LABELS[evidence]}. The verdict shows how the method judges, and says nothing about patients."
 
 
 def p_in_words(p: float) -> str:

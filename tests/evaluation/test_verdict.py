@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from cohort.types import Endpoint, Evidence
-from evaluation.comparison import COMPARISON_COLUMNS, NULL_KEY, compare_models
+from evaluation.comparison import NULL_KEY, compare_models
 from evaluation.decision_curve import decision_curve
 from evaluation.report_summary import CellKey
 from evaluation.verdict import VERDICT_COLUMNS, Verdict, judge, p_in_words, verdict_table
 
 from .comparison_cases import COX, DFS, LOGISTIC, TREES, TWELVE, board_of_models, patients, question
-from .report_cases import NAN, NULL, board_of, cell_row, decision_curve_of
+from .report_cases import NAN, NULL, board_of, cell_row, compared_of, compared_row, decision_curve_of
 
 GOOD = {f"calibration_slope{s}": v for s, v in (("", 1.0), ("_ci_low", 0.7), ("_ci_high", 1.3))}
 GOOD |= {f"o_e{s}": v for s, v in (("", 1.0), ("_ci_low", 0.9), ("_ci_high", 1.1))}
@@ -29,13 +29,18 @@ def _cell(
 
 
 def _compared(
-    p_holm: float, model: str = COX, difference: float = 0.15, feature_set: str = "baseline", **changes: object
+    p_holm: float,
+    model: str = COX,
+    difference: float = 0.15,
+    feature_set: str = "baseline",
+    comparison: str = "null_model",
+    metric: str = "c_uno",
+    **changes: object,
 ) -> dict[str, object]:
-    """A row of comparisons with the null model, Uno's C of DFS."""
-    row: dict[str, object] = {"population": "overall", "endpoint": "dfs", "horizon_months": 12.0, "comparison": "null_model"}
-    row |= {"metric": "c_uno", "feature_set": feature_set, "model": model, "reference_feature_set": "none"}
-    row |= {"reference_model": "null_model", "difference": difference, "ci_low": difference - 0.07, "ci_high": difference + 0.07}
-    return row | {"p_value": p_holm / 2, "p_holm": p_holm, "n": 60, "n_events": 30, "note": ""} | changes
+    """A comparison in Uno's C with the null model, or what ``changes`` make of it; the interval is 0.07 to both sides."""
+    bounds = {"difference": difference, "ci_low": difference - 0.07, "ci_high": difference + 0.07}
+    tests = {"p_value": p_holm / 2, "p_holm": p_holm}
+    return compared_row(metric, comparison, model, feature_set, **(bounds | tests | changes))
 
 
 def _verdict(
@@ -44,9 +49,8 @@ def _verdict(
     curves: dict[CellKey, pd.DataFrame] | None = None,
     evidence: Evidence = "real",
 ) -> Verdict:
-    table = pd.DataFrame(compared, columns=COMPARISON_COLUMNS)
     given = {("overall", "dfs", "baseline", COX): PAYS} if curves is None else curves
-    [verdict] = judge(board_of(*cells), table, given, evidence)
+    [verdict] = judge(board_of(*cells), compared_of(*compared), given, evidence)
     return verdict
 
 
@@ -151,7 +155,7 @@ def test_no_useful_model_is_a_finding_with_its_highest_estimate_and_its_uncertai
         (
             [NULL, _cell(status="failed", note="1 of 10 fits failed")],
             [],
-            "no model was completed; the first: 1 of 10 fits failed",
+            "no model was completed; failed: 1 of 10 fits failed",
         ),
         (
             [NULL, _cell()],
@@ -190,7 +194,7 @@ def test_whatever_the_verdict_cohorts_that_are_no_evidence_are_named_so_in_headl
 
     assert f"({evidence} cohort, no clinical evidence)" in verdict.headline
     assert (
-        "no clinical evidence: the verdict shows how the method judges, and says nothing about patients" in verdict.sentences[0]
+        "no clinical evidence. The verdict shows how the method judges, and says nothing about patients" in verdict.sentences[0]
     )
 
 
@@ -204,8 +208,8 @@ def test_sample_size_to_see_a_practical_difference_is_told_beside_the_cohorts_ow
     verdict = _verdict([NULL, _cell()], [_compared(0.4)])
 
     said = (
-        "Patients needed (80% power, two-sided 5%, one model fixed beforehand, 50% with the event as here) to tell from 0.5 an"
-        " AUC of 0.52, 6,537; of 0.55, 1,043. Here are 60."
+        "Patients needed (80% power, two-sided 5%, one model fixed beforehand) to tell its AUC from 0.5, 50% having the event as"
+        " here: 6,537 for 0.52, 1,043 for 0.55. This cohort has 60."
     )
     assert said in verdict.sentences
 
@@ -221,7 +225,7 @@ def test_best_against_the_papers_model_is_told_with_its_interval_and_what_it_tak
     )
     assert said in text
     # A half-width of 0.07 at n = 60: 60 * (2.8016 * 0.07 / 1.96 / 0.05)^2.
-    assert "of 0.02, 1,502; of 0.05, 241." in text
+    assert "differences spread as here: 1,502 for 0.02, 241 for 0.05." in text
 
 
 @pytest.mark.parametrize(("p_holm", "does"), [(0.01, "is"), (0.3, "is not")])
@@ -239,7 +243,7 @@ def test_small_p_values_are_told_as_such() -> None:
 
 def test_table_has_a_row_a_question_with_its_documented_columns() -> None:
     cells = [NULL, _cell(), {**NULL, "endpoint": "os"}]
-    table = verdict_table(judge(board_of(*cells), pd.DataFrame([_compared(0.4)], columns=COMPARISON_COLUMNS), {}, "simulated"))
+    table = verdict_table(judge(board_of(*cells), compared_of(_compared(0.4)), {}, "simulated"))
 
     assert list(table) == VERDICT_COLUMNS
     assert table["endpoint"].tolist() == ["dfs", "os"]
