@@ -160,9 +160,8 @@ def _near_1(low: float, high: float) -> bool:
 
 
 def _judged(cell: pd.Series, test: pd.Series, measure: Measure, curve: pd.DataFrame | None) -> Judged:
-    discriminates = (
-        test["p_holm"] < SIGNIFICANT and test["difference"] > 0 and cell[f"{measure.name}_ci_low"] > measure.metric.reference
-    )
+    # An interval that lies above 0.5 says which way the difference goes.
+    discriminates = test["p_holm"] < SIGNIFICANT and cell[f"{measure.name}_ci_low"] > measure.metric.reference
     return Judged(
         cell,
         float(test["p_value"]),

@@ -104,6 +104,8 @@ def test_two_models_that_agree_differ_by_less_than_their_own_intervals_suggest()
     paired, alone = (_row(table, c, "auc", "baseline", TREES) for c in ("paper_model", "null_model"))
 
     assert paired["ci_high"] - paired["ci_low"] < 0.3 * (alone["ci_high"] - alone["ci_low"])
+    assert paired["ci_low"] < 0 < paired["ci_high"]
+    assert paired["probability_of_practical_gain"] < 0.05, "some resamples favour it, hardly any by a practical size"
 
 
 def test_p_is_the_corrected_t_of_the_differences_of_single_folds(models: dict, table: pd.DataFrame) -> None:

@@ -131,6 +131,13 @@ def test_a_useful_model_counts_even_where_another_discriminates_better() -> None
     assert any("Also shown to discriminate: XGBoost classifier" in sentence for sentence in verdict.sentences)
 
 
+def test_models_that_are_not_shown_to_discriminate_are_not_named_beside_the_useful_one() -> None:
+    verdict = _verdict([NULL, _cell(), _cell(TREES, (0.6, 0.45, 0.7))], [_compared(0.01), _compared(0.2, TREES)])
+
+    assert verdict.conclusion == "useful"
+    assert "Also shown" not in " ".join(verdict.sentences)
+
+
 # ---- no useful model, and no verdict
 
 
@@ -228,10 +235,14 @@ def test_best_against_the_papers_model_is_told_with_its_interval_and_what_it_tak
     assert "differences spread as here: 1,502 for 0.02, 241 for 0.05." in text
 
 
-@pytest.mark.parametrize(("p_holm", "does"), [(0.01, "is"), (0.3, "is not")])
-def test_whether_what_is_known_before_surgery_adds_to_baseline_is_told(p_holm: float, does: str) -> None:
+@pytest.mark.parametrize(
+    ("p_holm", "difference", "does"),
+    [(0.01, 0.08, "is"), (0.3, 0.08, "is not"), (0.01, 0.06, "is not"), (0.01, -0.2, "is not")],
+    ids=["shown", "P above 5 %", "interval reaches 0", "worse"],
+)
+def test_whether_what_is_known_before_surgery_adds_to_baseline_is_told(p_holm: float, difference: float, does: str) -> None:
     added = {"comparison": "added_information", "reference_feature_set": "baseline", "reference_model": COX}
-    rows = [_compared(0.4), _compared(p_holm, COX, 0.08, "pre_surgery", **added)]
+    rows = [_compared(0.4), _compared(p_holm, COX, difference, "pre_surgery", **added)]
     text = " ".join(_verdict([NULL, _cell()], rows).sentences)
 
     assert f"What is known before surgery {does} shown to add to what is known at baseline: on it" in text
