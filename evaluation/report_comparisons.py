@@ -30,6 +30,11 @@ _SHORT: dict[Comparison, str] = {
     "paper_model": "Against {paper}, same features",
     "added_information": "Against itself on baseline features",
 }
+#: Comparisons that share a table, and what its caption adds.
+_TOGETHER: tuple[tuple[tuple[Comparison, ...], str], ...] = (
+    (("null_model", "paper_model"), ""),
+    (("added_information",), ", pre-surgery less baseline features"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,20 +66,21 @@ class ComparisonTable:
 
 
 def comparison_tables(board: pd.DataFrame, comparisons: pd.DataFrame) -> Iterator[ComparisonTable]:
-    """A table a metric, that which the verdict judges by first; models in the order of the leaderboard."""
+    """Tables of each metric, that which the verdict judges by first; models in the order of the leaderboard."""
     if comparisons.empty:
         return
     endpoint = ENDPOINTS[str(comparisons["endpoint"].iloc[0])]
     horizon = float(comparisons["horizon_months"].iloc[0])
     for measure in MEASURES[endpoint.kind]:
         rows = comparisons[comparisons["metric"] == measure.name]
-        made = [name for name in _SHORT if (rows["comparison"] == name).any()]
-        if made:
-            footnotes = Footnotes()
-            table = tuple(_rows(by_rank(board), rows, made, measure, footnotes))
-            heads = tuple(_SHORT[name].format(paper=model_label(PAPER_MODEL[endpoint.kind])) for name in made)
-            caption = f"Differences in {measure.label} at {horizon:g} months: estimate (95% CI)"
-            yield ComparisonTable(caption, heads, table, footnotes.items())
+        for together, of in _TOGETHER:
+            made = [name for name in together if (rows["comparison"] == name).any()]
+            if made:
+                footnotes = Footnotes()
+                lines = tuple(_rows(by_rank(board), rows, made, measure, footnotes))
+                heads = tuple(_SHORT[name].format(paper=model_label(PAPER_MODEL[endpoint.kind])) for name in made)
+                caption = f"Differences in {measure.label} at {horizon:g} months{of}: estimate (95% CI)"
+                yield ComparisonTable(caption, heads, lines, footnotes.items())
 
 
 def _rows(

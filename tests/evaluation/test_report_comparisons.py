@@ -16,8 +16,10 @@ def _tables(*rows: dict[str, object], board: pd.DataFrame | None = None) -> list
     return list(comparison_tables(board_of(NULL, COX, TREES) if board is None else board, compared_of(*rows)))
 
 
-def _forest(metric: str = "c_uno", comparison: str = "null_model", **changes: object) -> dict[str, object]:
-    return compared_row(metric, comparison, "random_survival_forest", **changes)
+def _forest(
+    metric: str = "c_uno", comparison: str = "null_model", feature_set: str = "baseline", **changes: object
+) -> dict[str, object]:
+    return compared_row(metric, comparison, "random_survival_forest", feature_set, **changes)
 
 
 def test_the_metric_that_the_verdict_judges_by_comes_first() -> None:
@@ -52,6 +54,17 @@ def test_each_kind_of_comparison_has_its_column_named_by_its_reference_and_a_gap
     assert table.heads == ("Against the null model", "Against Two-stage Cox (paper), same features")
     assert all(c.difference == "0.10" for c in forest.compared)
     assert cox.compared[1] == Compared()
+
+
+def test_what_later_features_add_has_a_table_of_its_own_with_the_models_on_them_only() -> None:
+    later = cell_row("pre_surgery", "random_survival_forest", AUC)
+    rows = [_forest(), _forest(feature_set="pre_surgery", comparison="added_information")]
+    first, added = _tables(*rows, board=board_of(NULL, TREES, later))
+
+    assert first.heads == ("Against the null model",)
+    assert added.heads == ("Against itself on baseline features",)
+    assert "pre-surgery less baseline features" in added.caption
+    assert [row.features for row in added.rows] == ["Known the day before surgery"]
 
 
 def test_brier_skill_has_a_decimal_more() -> None:
