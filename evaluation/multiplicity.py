@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from statsmodels.stats.multitest import multipletests
+from scipy import stats
 
 from cohort.types import FloatArray
 
@@ -15,6 +15,13 @@ def adjust(p_values: FloatArray) -> tuple[FloatArray, FloatArray]:
     known = ~np.isnan(p_values)
     holm, discovery = np.full(len(p_values), np.nan), np.full(len(p_values), np.nan)
     if known.any():
-        holm[known] = multipletests(p_values[known], method="holm")[1]
-        discovery[known] = multipletests(p_values[known], method="fdr_bh")[1]
+        holm[known] = _holm(p_values[known])
+        discovery[known] = stats.false_discovery_control(p_values[known])
     return holm, discovery
+
+
+def _holm(p_values: FloatArray) -> FloatArray:
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1)))
+    return adjusted

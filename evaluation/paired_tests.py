@@ -1,4 +1,4 @@
-"""Tests of a variable measured twice in the same patients, as R gives them."""
+"""Tests of a variable measured twice in the same patients, as R gives them, and of two models in the same folds."""
 
 from __future__ import annotations
 
@@ -55,6 +55,28 @@ def wilcoxon_signed_rank(first: FloatArray, second: FloatArray) -> PairedTest:
     exact = len(difference) < _EXACT_BELOW and not tied and len(changed) == len(difference)
     result = stats.wilcoxon(changed, correction=not exact, method="exact" if exact else "asymptotic")
     return PairedTest("wilcoxon", int(known.sum()), float(ranks[changed > 0].sum()), float(result.pvalue))
+
+
+def corrected_resampled_t(differences: FloatArray, test_to_train: float) -> float:
+    """Two-sided P of Nadeau and Bengio's corrected resampled t test (Mach Learn 2003;52:239).
+
+    differences : (J,) of two models, one for each test fold of each repeat. test_to_train : patients tested for one trained on.
+
+    Training sets of different folds share most of their patients, so the differences lean on one another, and their variance
+    over J would be too small a variance of the mean: 1 / J is replaced by 1 / J + test / train, on J - 1 degrees of freedom (for
+    repeated cross-validation: Bouckaert and Frank 2004). Assumed is that the differences are roughly normal and that any two
+    correlate by test / (test + train), which is a rule of thumb and no theorem; few folds give little power.
+
+    1 where all differences are 0; 0, the limit, where all are one other number; NaN with one missing or fewer than two.
+    """
+    n = len(differences)
+    if n < 2 or not np.isfinite(differences).all():
+        return float("nan")
+    mean, spread = float(differences.mean()), float(differences.std(ddof=1))
+    if spread <= 1e-12:
+        return 1.0 if abs(mean) <= 1e-12 else 0.0
+    t = mean / (spread * np.sqrt(1 / n + test_to_train))
+    return float(2 * stats.t.sf(abs(t), n - 1))
 
 
 def _same_length(first: FloatArray | BoolArray, second: FloatArray | BoolArray) -> None:

@@ -17,17 +17,21 @@ import jinja2
 import pandas as pd
 
 from cohort.describe import CohortDescription
-from cohort.types import ENDPOINTS, EVIDENCE_LABELS, POPULATIONS, Evidence
+from cohort.types import EVIDENCE_LABELS, Evidence
 from evaluation import figures
+from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.decision_curve import useful_in_words
 from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
+from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
 from evaluation.report_sample_size import sample_size_view
 from evaluation.report_summary import CellKey, Summary, cell_key, cell_name, summarise
 from evaluation.report_tables import ResultTable, TableGroup, by_rank, note_text, result_tables
 from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
+from evaluation.tables import questions
+from evaluation.verdict import CRITERIA, Verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -43,6 +47,7 @@ class ReportData:
     warnings : findings of the leak audit, failures. skipped : what was not run, and why.
     cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
     decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
+    comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
     """
 
     cohort_title: str
@@ -61,6 +66,8 @@ class ReportData:
     sample_size: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=SAMPLE_SIZE_COLUMNS))
     decision_curves: Mapping[CellKey, pd.DataFrame] = field(default_factory=dict)
     decision_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
+    comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
+    verdicts: tuple[Verdict, ...] = ()
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -81,11 +88,14 @@ def template(name: str) -> jinja2.Template:
 
 def render_report(data: ReportData) -> str:
     """The report as HTML: no script, no link to anything outside."""
-    sections = [_section(data, endpoint, population) for endpoint, population in _questions(data.leaderboard)]
+    sections = [_section(data, endpoint, population) for endpoint, population in questions(data.leaderboard)]
     return template("report.html.j2").render(
         data=data,
         evidence_label=EVIDENCE_LABELS[data.evidence],
         sections=sections,
+        verdicts=[(_anchor(v.endpoint, v.population), v) for v in data.verdicts],
+        criteria=CRITERIA,
+        comparison_notes=COMPARISON_NOTES,
         how_to_read=HOW_TO_READ,
         methods=methods(data.settings),
         settings=list(flat_settings(data.settings)),
@@ -126,22 +136,12 @@ class Section:
     heading: str
     facts: str
     summary: Summary
+    comparisons: tuple[ComparisonTable, ...]
     table: ResultTable
     more_tables: tuple[TableGroup, ...]
     discrimination: str
     calibration: str
     cells: tuple[CellFigure, ...]
-
-
-def _questions(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:
-    """(endpoint, population) in the registries' order, unknown names last."""
-    pairs = leaderboard[["endpoint", "population"]].drop_duplicates().itertuples(index=False, name=None)
-    endpoints, populations = list(ENDPOINTS), list(POPULATIONS)
-
-    def place(names: list[str], name: str) -> int:
-        return names.index(name) if name in names else len(names)
-
-    return sorted(pairs, key=lambda pair: (place(endpoints, pair[0]), place(populations, pair[1]), pair))
 
 
 def _section(data: ReportData, endpoint: str, population: str) -> Section:
@@ -155,6 +155,7 @@ def _section(data: ReportData, endpoint: str, population: str) -> Section:
         heading=f"{endpoint_label(endpoint)} – {population_label(population).lower()}",
         facts=_facts(board),
         summary=summarise(board, metrics, data.decision_curves),
+        comparisons=tuple(comparison_tables(board, _of(data.comparisons, endpoint, population))),
         table=table,
         more_tables=more_tables,
         discrimination=image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),

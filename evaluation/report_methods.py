@@ -102,7 +102,10 @@ _METHODS_ALWAYS = (
     " curves give the net benefit (Vickers et al. 2008) of treating patients whose out-of-fold risk reaches a threshold from 5%"
     " to 60%, averaged over repeats, with Kaplan-Meier among those treated, and its difference to the better of treating all and"
     " treating nobody; their intervals hold for one threshold at a time. This is"
-    " internal validation: it says nothing of other hospitals. No correction for multiplicity is made."
+    " internal validation: it says nothing of other hospitals. In the same patients and resamples each model is compared with the"
+    " null model, with the paper's model on the same features, and on pre-surgery features with itself on baseline ones; P values"
+    " are those of the corrected resampled t test (Nadeau and Bengio 2003) over test folds and repeats, corrected by Holm within"
+    " endpoint, population, metric and kind of comparison. Intervals are not corrected for multiplicity."
 )
 
 

@@ -82,7 +82,7 @@ class _Number:
 _Lookup = Callable[[pd.Series, str], _Number]
 
 
-class _Footnotes:
+class Footnotes:
     """Reasons, each numbered once in the order met."""
 
     def __init__(self) -> None:
@@ -134,7 +134,7 @@ def _other_tables(when: str, board: pd.DataFrame, number: _Lookup, *, ranked: bo
 
 
 def _result_table(caption: str, names: tuple[str, ...], board: pd.DataFrame, number: _Lookup, *, ranked: bool) -> ResultTable:
-    footnotes = _Footnotes()
+    footnotes = Footnotes()
     rows = tuple(_row(cell, names, number, footnotes) for _, cell in by_rank(board).iterrows())
     heads = tuple((METRICS[name].label, _what_is_good(METRICS[name])) for name in names)
     return ResultTable(f"{caption}: estimate (95% CI)", heads, rows, footnotes.items(), ranked)
@@ -144,7 +144,7 @@ def _what_is_good(metric: Metric) -> str:
     return f"right: {metric.reference:g}" if metric.better == "target" else f"{metric.better} is better"
 
 
-def _row(cell: pd.Series, names: tuple[str, ...], number: _Lookup, footnotes: _Footnotes) -> Row:
+def _row(cell: pd.Series, names: tuple[str, ...], number: _Lookup, footnotes: Footnotes) -> Row:
     completed = cell["status"] == "completed"
     is_null = cell["feature_set"] == NO_FEATURES
     reason = note_text(cell["note"]) or _NO_REASON
@@ -162,7 +162,7 @@ def _decimals(metric: str) -> int:
     return 3 if metric in _THREE_DECIMALS else 2
 
 
-def _shown(number: _Number, decimals: int, footnotes: _Footnotes) -> Shown:
+def _shown(number: _Number, decimals: int, footnotes: Footnotes) -> Shown:
     if not np.isfinite(number.estimate):
         return Shown("not estimable", mark=footnotes.mark(f"not estimable: {number.note or _NO_REASON}"))
     value = signed(number.estimate, decimals)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from cohort.types import ENDPOINTS
+from cohort.types import ENDPOINTS, POPULATIONS
 from evaluation.estimate import Estimate
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.metrics.registry import METRICS
@@ -61,6 +61,17 @@ def leaderboard(results: Iterable[CellResult]) -> pd.DataFrame:
     board["_endpoint"] = board["endpoint"].map(order)
     board = board.sort_values(["population", "_endpoint", "rank", "feature_set", "model"], na_position="last", kind="stable")
     return board.drop(columns="_endpoint").reset_index(drop=True)
+
+
+def questions(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:
+    """(endpoint, population) in the registries' order, unknown names last."""
+    pairs = leaderboard[["endpoint", "population"]].drop_duplicates().itertuples(index=False, name=None)
+    endpoints, populations = list(ENDPOINTS), list(POPULATIONS)
+
+    def place(names: list[str], name: str) -> int:
+        return names.index(name) if name in names else len(names)
+
+    return sorted(pairs, key=lambda pair: (place(endpoints, pair[0]), place(populations, pair[1]), pair))
 
 
 def leaderboard_columns() -> list[str]:

@@ -27,6 +27,7 @@ from cohort.load import load_cohort
 from cohort.types import Cohort
 from evaluation.leak_audit import LeakSuspected, too_good_predictors
 from evaluation.tables import Cell
+from evaluation.verdict import Verdict
 from flows.cell_store import CellStore, code_digest, library_versions
 from flows.cell_work import CellWork
 from flows.compute import ComputePool
@@ -58,6 +59,7 @@ class BenchmarkResult:
     skipped: int
     reused: int
     warnings: tuple[str, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
 
 
 #: The threads only wait for the pool; `in_order` bounds how many do.
@@ -84,8 +86,9 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
             store = CellStore(workspace() / "runs" / ".fits")
             work = CellWork(config, cohort, plan, run.path / "cells", store, fresh=config.fresh and not run.resumed)
             evaluated, reused = do_cells(work, pool, writer, at_once=config.n_workers + 1)
-            outputs = write_outputs(config, cohort, work, run, evaluated, warnings, time.monotonic() - started)
-            writer.finish(benchmark_items(outputs.leaderboard, outputs.files))
+            comparisons = work.compare(evaluated, pool)
+            outputs = write_outputs(config, cohort, work, run, evaluated, comparisons, warnings, time.monotonic() - started)
+            writer.finish(benchmark_items(outputs.leaderboard, outputs.verdicts, outputs.files))
             publish_leaderboard(outputs, cohort)
         except BaseException:
             writer.fail()
@@ -94,7 +97,9 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
         run.complete()
     statuses = outputs.leaderboard["status"].value_counts()
     completed, failed, skipped = (int(statuses.get(status, 0)) for status in ("completed", "failed", "skipped"))
-    return BenchmarkResult(run.name, run.path, outputs.leaderboard, completed, failed, skipped, reused, warnings)
+    return BenchmarkResult(
+        run.name, run.path, outputs.leaderboard, completed, failed, skipped, reused, warnings, outputs.verdicts
+    )
 
 
 @task(name="load-and-check-cohort", cache_policy=NO_CACHE)

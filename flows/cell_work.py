@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from cohort.types import Cohort
+from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.tables import Cell
 from flows.cell_store import CellStore
 from flows.compute import ComputePool
 from flows.config import BenchmarkConfig
 from flows.log_items import Item, cell_items
 from flows.plan import Fit, Plan
-from flows.work import EvaluatedCell, finished_evaluation, fit_key, run_evaluation, run_fit
+from flows.work import EvaluatedCell, finished_evaluation, fit_key, run_comparison, run_evaluation, run_fit
 from models.registry import MODELS
 
 #: Cost of evaluating a cell, in the unit of :attr:`models.risk_model.ModelSpec.relative_cost`.
@@ -42,6 +45,16 @@ class CellWork:
         if finished is not None:
             return finished, True
         return pool.submit(run_evaluation, cell, self.store, self.keys[fit], self._config, folder).result(), fit in self.held
+
+    def compare(self, evaluated: Mapping[Cell, EvaluatedCell], pool: ComputePool) -> pd.DataFrame:
+        """The paired comparisons of all questions, one question a process, completed cells only."""
+        by_question: dict[tuple[str, str], list[tuple[Cell, str]]] = {}
+        for cell, fit in self.plan.cells.items():
+            if evaluated[cell].result.status == "completed":
+                by_question.setdefault((cell.population, cell.endpoint), []).append((cell, self.keys[fit]))
+        compared = [pool.submit(run_comparison, cells, self.store, self._config) for cells in by_question.values()]
+        tables = [table for future in compared if not (table := future.result()).empty]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=COMPARISON_COLUMNS)
 
     def items(self, evaluated: EvaluatedCell) -> Iterator[Item]:
         """What MLflow keeps of a cell."""

@@ -233,10 +233,11 @@ def _report(result: BenchmarkResult) -> None:
     from rich.console import Console
 
     from flows.environment import tracking_uri
-    from flows.leaderboard_view import print_leaderboard
+    from flows.leaderboard_view import print_leaderboard, print_verdicts
 
     console = Console(width=None if sys.stdout.isatty() else 128)
     print_leaderboard(result.leaderboard, console)
+    print_verdicts(result.verdicts, console)
     for warning in result.warnings:
         click.echo(f"\nWarning: {warning}")
     failed = result.leaderboard[result.leaderboard["status"] == "failed"]

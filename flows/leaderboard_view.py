@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from cohort.types import ENDPOINTS, POPULATIONS
+from evaluation.verdict import Verdict
 from models.registry import MODELS
 
 _SHOWN = {
@@ -61,6 +65,13 @@ def print_leaderboard(board: pd.DataFrame, console: Console) -> None:
             console.print(_table(title, done))
         else:
             console.print(f"[bold]{title}[/bold]: {summary(done)}")
+
+
+def print_verdicts(verdicts: Iterable[Verdict], console: Console) -> None:
+    """A line a question."""
+    console.print("\n[bold]Verdict[/bold]")
+    for verdict in verdicts:
+        console.print(f"[bold]{verdict.question}[/bold]: {escape(verdict.headline)}")
 
 
 def summary(done: pd.DataFrame) -> str:

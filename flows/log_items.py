@@ -12,6 +12,7 @@ import pandas as pd
 
 from cohort.types import EVIDENCE_LABELS, Cohort
 from evaluation.tables import CellResult
+from evaluation.verdict import Verdict
 from flows.cell_store import FitSummary, code_digest
 from flows.plan import Fit
 from flows.work import EvaluatedCell
@@ -107,9 +108,10 @@ def cell_items(
     yield Tags({"status": result.status})
 
 
-def benchmark_items(leaderboard: pd.DataFrame, files: Iterable[Path]) -> Iterator[Item]:
-    """What is logged of the whole benchmark: its files, how the cells ended, and the highest AUC of each question."""
+def benchmark_items(leaderboard: pd.DataFrame, verdicts: Iterable[Verdict], files: Iterable[Path]) -> Iterator[Item]:
+    """What is logged of the whole benchmark: its files, each question's verdict and highest AUC, and how the cells ended."""
     yield from (Files(path) for path in files)
+    yield Tags({f"verdict/{v.population}_{v.endpoint}": v.headline for v in verdicts})
     yield Metrics({f"cells/{status}": float(count) for status, count in leaderboard["status"].value_counts().items()})
     best = leaderboard.groupby(["population", "endpoint"])["auc"].max()
     yield Metrics(

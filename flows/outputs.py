@@ -18,6 +18,7 @@ from evaluation.predictions import NO_FEATURES
 from evaluation.report import ReportData, write_report
 from evaluation.sample_size_table import sample_size_table
 from evaluation.tables import Cell, leaderboard, metrics_table
+from evaluation.verdict import Verdict, judge, verdict_table
 from flows.cell_store import CellStore, code_digest
 from flows.cell_work import CellWork
 from flows.config import BenchmarkConfig
@@ -27,6 +28,7 @@ from flows.run_directory import RunDirectory
 from flows.work import EvaluatedCell
 
 LEADERBOARD, METRICS_FILE, SAMPLE_SIZE = "leaderboard.csv", "metrics.csv", "sample_size.csv"
+COMPARISONS, VERDICT = "comparisons.csv", "verdict.csv"
 PREDICTIONS, REPORT = "predictions.parquet", "report.html"
 
 
@@ -36,6 +38,7 @@ class Outputs:
 
     leaderboard: pd.DataFrame
     metrics: pd.DataFrame
+    verdicts: tuple[Verdict, ...]
     files: tuple[Path, ...]
 
 
@@ -45,10 +48,11 @@ def write_outputs(
     work: CellWork,
     run: RunDirectory,
     evaluated: Mapping[Cell, EvaluatedCell],
+    comparisons: pd.DataFrame,
     warnings: Sequence[str],
     duration_seconds: float,
 ) -> Outputs:
-    """Write all files of a run; each appears whole."""
+    """Write all files of a run; each appears whole. ``comparisons``: :func:`evaluation.comparison.compare_models`."""
     plan = work.plan
     # In the plan's order, not the order of finishing: the same run gives the same file.
     results = [evaluated[cell].result for cell in plan.cells]
@@ -58,6 +62,14 @@ def write_outputs(
     write_atomically(run.path / METRICS_FILE, metrics.to_csv(index=False))
     sizes = sample_size_table(cohort, _questions(plan))
     write_atomically(run.path / SAMPLE_SIZE, sizes.to_csv(index=False))
+    decision_curves = {
+        (c.population, c.endpoint, c.feature_set, c.model): curve
+        for c, e in evaluated.items()
+        if (curve := e.decision_curve) is not None
+    }
+    verdicts = judge(board, comparisons, decision_curves, cohort.evidence)
+    write_atomically(run.path / COMPARISONS, comparisons.to_csv(index=False))
+    write_atomically(run.path / VERDICT, verdict_table(verdicts).to_csv(index=False))
     _gather_predictions(run.path / PREDICTIONS, [work.keys[fit] for fit in plan.fits], work.store)
     failed = [f"{r.cell.name}: {r.note}" for r in results if r.status == "failed"]
     report = ReportData(
@@ -79,11 +91,9 @@ def write_outputs(
             if (png := e.figure_png) is not None
         },
         sample_size=sizes,
-        decision_curves={
-            (c.population, c.endpoint, c.feature_set, c.model): curve
-            for c, e in evaluated.items()
-            if (curve := e.decision_curve) is not None
-        },
+        comparisons=comparisons,
+        verdicts=verdicts,
+        decision_curves=decision_curves,
         decision_figures={
             (c.population, c.endpoint, c.feature_set, c.model): png
             for c, e in evaluated.items()
@@ -91,8 +101,8 @@ def write_outputs(
         },
     )
     write_report(report, run.path / REPORT)
-    names = (LEADERBOARD, METRICS_FILE, SAMPLE_SIZE, PREDICTIONS, REPORT)
-    return Outputs(board, metrics, tuple(run.path / name for name in names))
+    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, REPORT)
+    return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
 
 
 def provenance(run: RunDirectory, duration_seconds: float) -> dict[str, str]:

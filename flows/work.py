@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing import connection, parent_process
 from pathlib import Path
@@ -15,12 +16,13 @@ from typing import Any
 import pandas as pd
 
 from cohort.types import ENDPOINTS, Cohort, Outcome
+from evaluation.comparison import ModelKey, compare_models
 from evaluation.cross_validation import cross_validate
 from evaluation.curves import calibration_curve, risk_group_curves, roc_curve
 from evaluation.decision_curve import decision_curve
 from evaluation.estimate import Estimate, estimate_cell
 from evaluation.figures import cell_figure, decision_figure, png
-from evaluation.predictions import COLUMNS, NO_FEATURES, at_horizon
+from evaluation.predictions import COLUMNS, NO_FEATURES, HorizonPredictions, at_horizon
 from evaluation.resampling import repeated_stratified_splits
 from evaluation.tables import Cell, CellResult
 from features.feature_set import Predictors, build_predictors
@@ -157,6 +159,19 @@ def finished_evaluation(folder: Path) -> EvaluatedCell | None:
     estimates = tuple(Estimate(**e) for e in content.pop("estimates"))
     cell, notes = Cell(**content.pop("cell")), tuple(content.pop("notes"))
     return EvaluatedCell(CellResult(cell, estimates=estimates, notes=notes, **content), folder)
+
+
+def run_comparison(cells: Sequence[tuple[Cell, str]], store: CellStore, config: BenchmarkConfig) -> pd.DataFrame:
+    """All comparisons of one question's completed cells, each with the key of its fit, from the stored predictions alone."""
+    first = cells[0][0]
+    endpoint = ENDPOINTS[first.endpoint]
+    models: dict[ModelKey, HorizonPredictions] = {}
+    for cell, key in cells:
+        predictions = store.predictions(key)
+        if endpoint.primary_horizon_months in set(predictions["horizon_months"]):
+            at = at_horizon(predictions, endpoint.primary_horizon_months, endpoint.tau_months)
+            models[cell.feature_set, cell.model] = at
+    return compare_models(models, endpoint, first.population, config.n_bootstraps, config.seed)
 
 
 def _draw(cell: Cell, predictions: pd.DataFrame, config: BenchmarkConfig, folder: Path) -> None:

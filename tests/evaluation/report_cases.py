@@ -10,6 +10,7 @@ import pandas as pd
 
 from cohort.describe import describe
 from cohort.simulate import simulate_cohort
+from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.metrics.registry import METRICS
 from evaluation.report import ReportData
 from evaluation.tables import METRIC_COLUMNS, leaderboard_columns
@@ -67,6 +68,21 @@ def decision_curve_of(*lower_bounds: float) -> pd.DataFrame:
             "note": "",
         }
     )
+
+
+def compared_row(
+    metric: str, comparison: str, model: str = "paper_cox", feature_set: str = "baseline", **changes: object
+) -> dict[str, object]:
+    """A comparison of DFS in all patients: 0.10 (0.03 to 0.17), P 0.01, corrected 0.02."""
+    row: dict[str, object] = {"population": "overall", "endpoint": "dfs", "horizon_months": 12.0, "comparison": comparison}
+    row |= {"metric": metric, "feature_set": feature_set, "model": model}
+    row |= {"reference_feature_set": "none", "reference_model": "null_model", "difference": 0.1, "ci_low": 0.03, "ci_high": 0.17}
+    row |= {"p_value": 0.01, "p_holm": 0.02, "probability_of_practical_gain": 0.9, "n": 60, "n_events": 30, "note": ""}
+    return row | changes
+
+
+def compared_of(*rows: dict[str, object]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
 
 
 SLOPE_NOTE = ("none", "null_model", "calibration_slope", 12.0, NAN, NAN, NAN, "all patients of a fold have one risk")

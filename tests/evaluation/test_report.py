@@ -12,8 +12,21 @@ import pytest
 from evaluation import figures
 from evaluation.metrics.registry import METRICS
 from evaluation.report import render_report, write_report
+from evaluation.verdict import Verdict
 
-from .report_cases import NAN, NULL, SETTINGS, board_of, cell_row, decision_curve_of, metrics_of, report_data, text_of
+from .report_cases import (
+    NAN,
+    NULL,
+    SETTINGS,
+    board_of,
+    cell_row,
+    compared_of,
+    compared_row,
+    decision_curve_of,
+    metrics_of,
+    report_data,
+    text_of,
+)
 
 HOSTILE = '<script>alert("x")</script>'
 REAL_PNG = figures.png
@@ -146,6 +159,29 @@ def test_cell_without_a_decision_curve_has_its_other_figure_only() -> None:
     html = render_report(report_data(cell_figures={("overall", "dfs", "baseline", "paper_cox"): b"calibration"}))
 
     assert "Net benefit by threshold" not in html
+
+
+VERDICT = Verdict("overall", "dfs", "none", "simulated", "No useful model (no evidence): none of 1.", ("Uncertain.", HOSTILE))
+
+
+def test_verdicts_stand_before_the_summary_with_their_sentences_and_what_is_asked_of_a_model() -> None:
+    html = render_report(report_data(verdicts=(VERDICT,)))
+    text = text_of(html)
+
+    assert text.index("A model is called useful if") < text.index("none of 1") < text.index("Uncertain.") < text.rindex("Summary")
+    assert "<b>No useful model (no evidence):</b> none of 1." in html
+    assert HOSTILE not in html
+    assert 'id="verdict"' not in render_report(report_data())
+
+
+def test_comparison_table_of_a_question_stands_in_its_section() -> None:
+    html = render_report(
+        report_data(comparisons=compared_of(compared_row("c_uno", "null_model"), compared_row("auc", "null_model")))
+    )
+    section = html[html.index('<section id="dfs-overall">') :]
+
+    assert section.index("Differences in Uno&#39;s C at 12 months") < section.index("<summary>Differences in AUC at 12 months")
+    assert "corrected resampled t test" in text_of(section)
 
 
 def test_warnings_and_what_was_skipped_are_shown() -> None:

@@ -11,6 +11,7 @@ from mlflow import MlflowClient
 
 from cohort.errors import ContractViolation
 from cohort.load import load_cohort
+from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.leak_audit import LeakSuspected
 from evaluation.predictions import COLUMNS
 from evaluation.tables import METRIC_COLUMNS, leaderboard_columns
@@ -67,6 +68,21 @@ def test_the_tables_have_their_documented_columns(result: BenchmarkResult):
     assert predictions["risk"].between(0, 1).all()
 
 
+def test_every_model_is_compared_with_the_null_model_and_every_question_has_a_verdict(result: BenchmarkResult):
+    comparisons = pd.read_csv(result.folder / "comparisons.csv", keep_default_na=False, na_values=[""])
+    null = comparisons[(comparisons["comparison"] == "null_model") & (comparisons["metric"] == "auc")]
+    assert list(comparisons.columns) == COMPARISON_COLUMNS
+    assert len(null) == result.completed - 2, "all but the two null models"
+    assert comparisons["p_holm"].between(0, 1).all()
+    auc = result.leaderboard.set_index(["endpoint", "model"])["auc"]
+    for _, row in null.iterrows():
+        assert row["difference"] == pytest.approx(auc[row["endpoint"], row["model"]] - 0.5)
+    verdicts = pd.read_csv(result.folder / "verdict.csv")
+    assert verdicts["endpoint"].tolist() == ["relapse_6m", "dfs"]
+    assert verdicts["headline"].str.contains("no clinical evidence").all()
+    assert verdicts["headline"].tolist() == [v.headline for v in result.verdicts]
+
+
 def test_every_estimate_has_an_interval_or_a_reason(result: BenchmarkResult):
     metrics = pd.read_csv(result.folder / "metrics.csv")
     bare = metrics[metrics[["estimate", "ci_low", "ci_high"]].isna().any(axis=1) & metrics["note"].isna()]
@@ -100,6 +116,10 @@ def test_mlflow_holds_a_parent_and_a_finished_child_for_each_cell(result: Benchm
     cells = mlflow_runs(folder, "cell")
     assert parent.info.status == "FINISHED"
     assert parent.data.tags["status"] == "completed"
+    for verdict in result.verdicts:
+        assert parent.data.tags[f"verdict/overall_{verdict.endpoint}"] == verdict.headline
+    files = {f.path for f in MlflowClient(f"sqlite:///{folder / 'mlruns' / 'mlflow.db'}").list_artifacts(parent.info.run_id)}
+    assert {"comparisons.csv", "verdict.csv", "leaderboard.csv", "report.html"} <= files
     assert len(cells) == result.completed
     for cell in cells:
         assert cell.info.status == "FINISHED"

@@ -6,17 +6,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from cohort.dictionary import KnownAt, Variable
 from cohort.simulate import simulate_cohort
 from cohort.types import Cohort
-from flows import work
+from evaluation.comparison import COMPARISON_COLUMNS
+from evaluation.tables import Cell, CellResult
+from flows import cell_work, work
 from flows.cell_store import CellStore
 from flows.cell_work import CellWork
 from flows.config import BenchmarkConfig
 from flows.plan import Fit, make_plan
-from flows.work import fit_key
+from flows.work import EvaluatedCell, fit_key
 
 COHORT = simulate_cohort(90, seed=3).cohort
 CONFIG = BenchmarkConfig(preset="smoke", models=("null_model",), endpoints=("relapse_6m", "dfs"), n_bootstraps=100)
@@ -74,6 +77,29 @@ def test_a_damaged_fit_of_an_evaluated_cell_is_fitted_again(tmp_path: Path):
     assert do_all(cells) == ["run_fit"]
     evaluated, _ = cells.do(next(iter(cells.plan.cells)), InThisProcess())
     assert list(cells.items(evaluated)), "what MLflow keeps can be read again"
+
+
+def test_completed_cells_of_a_question_are_compared_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    cells, pool, asked = new_work(tmp_path), InThisProcess(), []
+
+    def compare(cells_: list[tuple[Cell, str]], store: CellStore, config: BenchmarkConfig) -> pd.DataFrame:
+        asked.append([(cell.endpoint, cell.model, key) for cell, key in cells_])
+        return pd.DataFrame([[cells_[0][0].endpoint]], columns=["endpoint"])
+
+    monkeypatch.setattr(cell_work, "run_comparison", compare)
+    status = {"relapse_6m": "completed", "dfs": "failed"}
+    evaluated = {c: EvaluatedCell(CellResult(c, status[c.endpoint]), tmp_path) for c in cells.plan.cells}
+    key = next(iter(cells.keys.values()))
+
+    assert cells.compare(evaluated, pool)["endpoint"].tolist() == ["relapse_6m"]
+    assert asked == [[("relapse_6m", "null_model", key)]]
+
+
+def test_without_a_completed_cell_there_is_no_comparison_but_its_columns(tmp_path: Path):
+    cells = new_work(tmp_path)
+    evaluated = {c: EvaluatedCell(CellResult(c, "failed"), tmp_path) for c in cells.plan.cells}
+
+    assert list(cells.compare(evaluated, InThisProcess())) == COMPARISON_COLUMNS
 
 
 def test_the_costs_of_all_cells_add_up_to_the_total(tmp_path: Path):

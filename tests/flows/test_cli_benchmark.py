@@ -12,6 +12,7 @@ import pytest
 from evaluation.estimate import Estimate
 from evaluation.metrics.registry import METRICS
 from evaluation.tables import Cell, CellResult, leaderboard
+from evaluation.verdict import Verdict
 from flows import cli
 from flows.config import BenchmarkConfig
 
@@ -42,7 +43,14 @@ def _outcome(folder: Path, failed: int = 0) -> SimpleNamespace:
     bad = [CellResult(replace(cell, model=f"bad_{i}"), "failed", note=f"reason {i}") for i in range(failed)]
     board = leaderboard([CellResult(cell, "completed", estimates, seconds=1.0, n_events_total=70), *bad])
     return SimpleNamespace(
-        leaderboard=board, folder=folder, completed=1, failed=failed, skipped=2, reused=0, warnings=("suspected leak: x",)
+        leaderboard=board,
+        folder=folder,
+        completed=1,
+        failed=failed,
+        skipped=2,
+        reused=0,
+        warnings=("suspected leak: x",),
+        verdicts=(Verdict("overall", "dfs", "none", "real", "No useful model: none of 1."),),
     )
 
 
@@ -142,6 +150,7 @@ def test_leaderboard_counts_and_paths_are_printed(configs: list[BenchmarkConfig]
     result = crlm("benchmark")
 
     assert "Two-stage Cox (paper)" in result.output
+    assert "Disease-free survival – all patients: No useful model: none of 1." in result.output
     assert "1 cells completed, 0 failed, 2 skipped; 0 reused from earlier runs." in result.output
     assert str(tmp_path / "leaderboard.csv") in result.output
     assert str(tmp_path / "report.html") in result.output

@@ -11,7 +11,8 @@ from rich.console import Console
 from evaluation.estimate import Estimate
 from evaluation.metrics.registry import METRICS
 from evaluation.tables import Cell, CellResult, leaderboard
-from flows.leaderboard_view import artifact_rows, print_leaderboard, summary, with_interval
+from evaluation.verdict import Verdict
+from flows.leaderboard_view import artifact_rows, print_leaderboard, print_verdicts, summary, with_interval
 
 NAN = float("nan")
 
@@ -139,3 +140,15 @@ def test_question_without_any_auc_names_no_best_model() -> None:
     board = leaderboard([NULL, _result("paper_cox", (float("nan"),) * 3)])
 
     assert summary(board) == "no AUC could be estimated"
+
+
+def test_each_verdict_is_printed_on_its_line_as_it_is_worded() -> None:
+    console = Console(file=io.StringIO(), width=140)
+    print_verdicts(
+        [Verdict("overall", e, "not_judged", "real", f"Could not be judged: [fold 1] {e}.") for e in ("dfs", "os")], console
+    )
+
+    assert console.file.getvalue().splitlines()[-2:] == [
+        "Disease-free survival – all patients: Could not be judged: [fold 1] dfs.",
+        "Overall survival – all patients: Could not be judged: [fold 1] os.",
+    ]

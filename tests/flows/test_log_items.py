@@ -13,6 +13,7 @@ from cohort.types import ENDPOINTS, Endpoint
 from evaluation.estimate import Estimate
 from evaluation.metrics.registry import METRICS
 from evaluation.tables import Cell, CellResult
+from evaluation.verdict import Verdict
 from flows.cell_store import FitSummary
 from flows.log_items import FittedModel, Item, Tags, benchmark_items, cell_items, metric_values
 from flows.plan import Fit
@@ -65,8 +66,16 @@ def test_metric_names_are_valid_for_mlflow_and_say_what_when_and_which_bound(end
 
 def test_benchmark_counts_cells_by_status_and_names_the_highest_auc_of_each_question() -> None:
     rows = [("overall", "dfs", 0.6, "completed"), ("overall", "dfs", 0.7, "completed"), ("overall", "os", NAN, "failed")]
-    items = list(benchmark_items(pd.DataFrame(rows, columns=["population", "endpoint", "auc", "status"]), [Path("a")]))
+    items = list(benchmark_items(pd.DataFrame(rows, columns=["population", "endpoint", "auc", "status"]), [], [Path("a")]))
 
-    assert [type(i).__name__ for i in items] == ["Files", "Metrics", "Metrics"]
-    assert items[1].values == {"cells/completed": 2.0, "cells/failed": 1.0}
-    assert items[2].values["highest_auc/overall_dfs"] == 0.7
+    assert [type(i).__name__ for i in items] == ["Files", "Tags", "Metrics", "Metrics"]
+    assert items[2].values == {"cells/completed": 2.0, "cells/failed": 1.0}
+    assert items[3].values["highest_auc/overall_dfs"] == 0.7
+
+
+def test_benchmark_is_tagged_with_the_verdict_of_each_question() -> None:
+    verdicts = [Verdict("overall", e, "none", "real", f"No useful model: {e}.") for e in ("dfs", "os")]
+    board = pd.DataFrame(columns=["population", "endpoint", "auc", "status"])
+    [tags] = [item for item in benchmark_items(board, verdicts, []) if isinstance(item, Tags)]
+
+    assert tags.values == {"verdict/overall_dfs": "No useful model: dfs.", "verdict/overall_os": "No useful model: os."}

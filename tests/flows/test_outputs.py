@@ -15,11 +15,13 @@ import pytest
 
 from cohort.simulate import simulate_cohort
 from evaluation import figures
+from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.estimate import Estimate
 from evaluation.metrics.registry import METRICS
 from evaluation.predictions import COLUMNS
 from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
 from evaluation.tables import METRIC_COLUMNS, Cell, CellResult, leaderboard_columns
+from evaluation.verdict import VERDICT_COLUMNS
 from flows.config import BenchmarkConfig
 from flows.outputs import Outputs, write_outputs
 from flows.plan import Fit, Plan
@@ -29,8 +31,29 @@ from flows.work import EvaluatedCell
 COHORT = simulate_cohort(40, seed=5).cohort
 NULL = Fit("overall", "dfs", "none", "null_model")
 COX, TREES = (Fit("overall", "dfs", "paper", model) for model in ("paper_cox", "xgboost_survival"))
+NAN = float("nan")
 NO_RESECTION = "the cohort does not record it"
-FILES = ["leaderboard.csv", "metrics.csv", "sample_size.csv", "predictions.parquet", "report.html"]
+FILES = [
+    *(
+        "leaderboard.csv",
+        "metrics.csv",
+        "comparisons.csv",
+        "verdict.csv",
+        "sample_size.csv",
+        "predictions.parquet",
+        "report.html",
+    ),
+]
+#: Cox against the null model, and no other.
+COMPARISONS = pd.DataFrame(
+    [
+        (
+            *("overall", "dfs", 12.0, "null_model", "c_uno", "paper", "paper_cox", "none", "null_model"),
+            *(0.1, 0.05, 0.15, NAN, NAN, 0.002, 0.004, 0.9, 40, 20, ""),
+        )
+    ],
+    columns=COMPARISON_COLUMNS,
+)
 
 
 def _cell(fit: Fit, endpoint: str = "dfs", population: str = "overall") -> Cell:
@@ -83,7 +106,7 @@ def _write(folder: Path, order: int = 1, **settings: Any) -> Written:
     work = SimpleNamespace(plan=PLAN, keys={f: f.model for f in PLAN.fits}, store=SimpleNamespace(predictions=_predictions))
     evaluated = {c: EvaluatedCell(_result(c), figure if c.model == "paper_cox" else folder) for c in list(PLAN.cells)[::order]}
     config = BenchmarkConfig(preset="smoke", **settings)
-    outputs = write_outputs(config, COHORT, work, run, evaluated, ["suspected leak: age"], 90.0)
+    outputs = write_outputs(config, COHORT, work, run, evaluated, COMPARISONS, ["suspected leak: age"], 90.0)
     run.close()
     return Written(outputs, run.path)
 
@@ -96,7 +119,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         return _write(folder, cohort=str(folder / "contract.yaml"), data=str(folder / "named_patients.csv"))
 
 
-def test_five_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
+def test_seven_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
     assert [p.name for p in written.outputs.files] == FILES
     assert sorted(p.name for p in written.folder.iterdir() if p.name not in (".lock", "run.json")) == sorted(FILES)
 
@@ -125,6 +148,31 @@ def test_sample_size_has_a_row_for_every_question_that_is_run_with_predictors(wr
     assert asked == [("overall", "relapse_12m", "paper"), ("overall", "dfs", "paper")]
     assert (sizes["n"] <= len(COHORT)).all()
     assert "What this cohort can carry" in written.text("report.html")
+
+
+def test_comparisons_are_written_as_they_are(written: Written) -> None:
+    comparisons = pd.read_csv(written.folder / "comparisons.csv", keep_default_na=False, na_values=[""])
+
+    assert list(comparisons) == COMPARISON_COLUMNS
+    assert comparisons.loc[0, ["model", "reference_feature_set", "p_holm"]].tolist() == ["paper_cox", "none", 0.004]
+
+
+def test_every_question_of_the_leaderboard_has_a_verdict_at_the_top_of_the_report(written: Written) -> None:
+    verdicts = pd.read_csv(written.folder / "verdict.csv")
+    report = written.text("report.html")
+
+    assert list(verdicts) == VERDICT_COLUMNS
+    asked = list(verdicts[["population", "endpoint", "conclusion"]].itertuples(index=False, name=None))
+    assert asked == [
+        ("overall", "relapse_12m", "not_judged"),
+        ("overall", "dfs", "none"),
+        ("primary_resected", "dfs", "not_judged"),
+        ("overall", "os", "not_judged"),
+    ]
+    assert set(verdicts["evidence"]) == {"simulated"}
+    assert [v.headline for v in written.outputs.verdicts] == verdicts["headline"].tolist()
+    assert report.index('id="verdict"') < report.index('id="summary"')
+    assert report.count("simulated cohort, no clinical evidence") == 4
 
 
 def test_predictions_have_the_documented_schema_and_every_fit_once(written: Written) -> None:
@@ -157,7 +205,7 @@ def test_failures_and_warnings_are_in_the_report(written: Written) -> None:
     assert "overall/dfs/paper/xgboost_survival: 1 of 4 fits failed; repeat 0 fold 1: ValueError: no" in report
 
 
-@pytest.mark.parametrize("name", ["leaderboard.csv", "metrics.csv", "sample_size.csv", "report.html"])
+@pytest.mark.parametrize("name", [name for name in FILES if name != "predictions.parquet"])
 def test_no_path_and_no_patient_is_in_what_is_passed_on(name: str, written: Written) -> None:
     text = written.text(name)
 
@@ -177,7 +225,7 @@ def test_order_of_finishing_changes_no_file(written: Written, tmp_path: Path, mo
     monkeypatch.setattr(figures, "png", lambda _: b"png")
     reversed_ = _write(tmp_path, order=-1)
 
-    for name in ("leaderboard.csv", "metrics.csv", "sample_size.csv", "predictions.parquet"):
+    for name in FILES[:-1]:
         assert (reversed_.folder / name).read_bytes() == (written.folder / name).read_bytes()
 
 
@@ -198,7 +246,7 @@ def test_predictions_that_cannot_be_gathered_leave_no_half_file(tmp_path: Path) 
     work = SimpleNamespace(plan=PLAN, keys={f: f.model for f in PLAN.fits}, store=SimpleNamespace(predictions=torn))
     evaluated = {c: EvaluatedCell(_result(c), tmp_path) for c in PLAN.cells}
     with pytest.raises(OSError, match="torn"):
-        write_outputs(BenchmarkConfig(preset="smoke"), COHORT, work, run, evaluated, [], 1.0)
+        write_outputs(BenchmarkConfig(preset="smoke"), COHORT, work, run, evaluated, COMPARISONS, [], 1.0)
     run.close()
 
     assert not [p.name for p in run.path.iterdir() if "predictions" in p.name]

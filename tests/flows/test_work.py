@@ -11,6 +11,7 @@ import pytest
 
 from cohort.simulate import simulate_cohort
 from cohort.types import ENDPOINTS, Outcome
+from evaluation.comparison import COMPARISON_COLUMNS, compare_models
 from evaluation.decision_curve import decision_curve
 from evaluation.predictions import COLUMNS, at_horizon
 from evaluation.tables import Cell
@@ -19,7 +20,7 @@ from flows import work
 from flows.cell_store import CellStore
 from flows.config import BenchmarkConfig
 from flows.plan import Fit
-from flows.work import finished_evaluation, run_evaluation, run_fit
+from flows.work import finished_evaluation, run_comparison, run_evaluation, run_fit
 from models.procedure import FittedProcedure, Procedure
 
 COHORT = simulate_cohort(80, seed=6).cohort
@@ -162,3 +163,26 @@ def test_procedure_is_tuned_as_the_configuration_says() -> None:
     procedure = work.procedure_of(COX, CONFIG.model_copy(update={"n_trials": 7}), COHORT.outcome("dfs"))
 
     assert (procedure.tuning.n_trials, procedure.horizons_months) == (7, (6.0, 12.0))
+
+
+# ---- comparisons
+
+
+def test_comparison_is_of_the_stored_predictions_at_the_primary_horizon(store: CellStore) -> None:
+    null, cox = Fit("overall", "dfs", "none", "null_model"), Fit("overall", "dfs", "baseline", "paper_cox")
+    cells = [(Cell("overall", "dfs", f.feature_set, f.model), run_fit(f, CONFIG, store, f.model)) for f in (null, cox)]
+    models = {(c.feature_set, c.model): at_horizon(store.predictions(key), 12.0, 60.0) for c, key in cells}
+    table = run_comparison(cells, store, CONFIG)
+
+    pd.testing.assert_frame_equal(table, compare_models(models, ENDPOINTS["dfs"], "overall", CONFIG.n_bootstraps, CONFIG.seed))
+    assert table["metric"].tolist() == ["c_uno", "auc", "brier_skill"]
+    assert (table["horizon_months"] == 12.0).all()
+    assert not set(COHORT.patient_ids) & set(table.astype(str).to_numpy().ravel())
+
+
+def test_cells_that_are_not_predicted_at_the_primary_horizon_are_not_compared(store: CellStore) -> None:
+    key = run_fit(NULL, CONFIG, store, "key")
+    table = run_comparison([(Cell("overall", "dfs", "none", "null_model"), key)], store, CONFIG)
+
+    assert table.empty
+    assert list(table) == COMPARISON_COLUMNS
