@@ -14,6 +14,11 @@ False claims of all three together are no more frequent than of the first, which
 many models were tried and at however many thresholds the third is asked. *Promising* is a model that discriminates but lacks
 one of the others; without one there is *no useful model*: a finding, with its uncertainty. Where no model could be tested the
 question could *not be judged*.
+
+The level is approximate, for it leans on the corrected resampled t test. Tried on simulated cohorts of 268 patients and 30
+predictors that know nothing, in twice 5 folds: with four penalised regressions, 4 of 905 verdicts claimed a useful model and 11 a
+promising one; with three regressions and a forest, 12 of 200 claimed that one discriminates. Bare intervals, which hold the fits
+fixed, would have claimed it in 57 of those 200.
 """
 
 from __future__ import annotations
