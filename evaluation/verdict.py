@@ -14,6 +14,10 @@ False claims of all three together are no more frequent than of the first, which
 many models were tried and at however many thresholds the third is asked. *Promising* is a model that discriminates but lacks
 one of the others; without one there is *no useful model*: a finding, with its uncertainty. Where no model could be tested the
 question could *not be judged*.
+
+The level is approximate, for it leans on the corrected resampled t test. In 200 simulated cohorts of 268 patients and 30
+predictors that know nothing, cross-validated twice in 5 folds, it claimed of one of four models that it discriminates in 12; bare
+intervals, which hold the fits fixed, would have in 57 (``benchmarks/null_claims.py``).
 """
 
 from __future__ import annotations
