@@ -39,7 +39,7 @@ from cohort.reconstruct.targets import OUTCOMES, OVERALL, PRIMARY_RESECTED, Regr
 
 BoolArray = npt.NDArray[np.bool_]
 
-STEPS_A_ROUND = 240_000
+STEPS_A_ROUND = 170_000
 MULTIVARIABLE_WEIGHT, SUPPLEMENTARY_WEIGHT = 1.25, 1.5
 
 #: Table 1 prints their quartiles, which a change of values must keep.
