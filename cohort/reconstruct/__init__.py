@@ -4,15 +4,15 @@ Source: Moretto R, Germani MM, Borelli B, et al. Predicting early recurrence aft
 liver metastases. ESMO Open 2024, doi 10.1016/j.esmoop.2024.102991, CC BY 4.0; its numbers are in ``published/``.
 
 ``crlm cohort reconstruct --seed 2024 --out FILE`` writes such a cohort in some minutes; other seeds give other, equally plausible
-ones, and ``--start FILE`` cools one again. The one that ships, ``cohort/contracts/reconstructed.csv``, is the best of many: cooled
-by an earlier version of this optimiser and, once it could exchange times, again. A single run comes out some ten digits short.
+ones, and ``--start FILE`` cools one again. The one that ships, ``cohort/contracts/reconstructed.csv``, is the best of many:
+cooled by an earlier version of this optimiser and, once it could exchange times, again. A single run ends some ten rows short.
 
 The path of a number: ``published`` reads it, ``tables`` solves odds ratios for whole numbers, ``clinical``, ``imaging`` and
 ``outcomes`` hand them out to patients with the tools of ``assign``: a draft in which Tables 1 and 2 (categories) hold. Then two
 simulated annealings move what print leaves free: ``outcome_fit`` what followed relapse, ``predictor_fit`` (scheduled by ``fit``)
 who has which predictors, as the whole numbers of ``covariates``. ``targets`` is what is to be reached, ``problem`` how far it is,
-``moves`` what may change of the predictors, ``course`` of the times. ``regressions`` fits one step anew; ``influence`` foretells what a swap does to a regression on one
-covariate, in constant time. ``build`` puts the columns together.
+``moves`` what may change of the predictors, ``course`` of the times. ``regressions`` fits one step anew; ``influence`` foretells
+what a swap does to a regression on one covariate, in constant time. ``build`` puts the columns together.
 
 Where published numbers contradict each other, Table 2's 2x2 tables and all counts win:
 
