@@ -17,6 +17,7 @@ from cohort.types import Cohort
 from evaluation.estimate import Estimate
 from evaluation.predictions import COLUMNS
 from evaluation.tables import Cell, CellResult
+from evaluation.verdict import Verdict
 from flows import tracking
 from flows.cell_store import FitSummary, code_digest
 from flows.config import BenchmarkConfig
@@ -80,7 +81,8 @@ def logged(mlflow_store: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple
     file = folder / "leaderboard.csv"
     file.write_text("rank\n", encoding="utf-8")
     board = pd.DataFrame([("overall", "dfs", 0.6, "completed")], columns=["population", "endpoint", "auc", "status"])
-    writer.finish(benchmark_items(board, [file]))
+    verdict = Verdict("overall", "dfs", "none", "simulated", "No useful model: none of 2.")
+    writer.finish(benchmark_items(board, [verdict], [file]))
     return (
         mlflow_store.client.get_run(parent),
         mlflow_store.child(parent, _cell("dfs")),
@@ -97,6 +99,7 @@ def test_benchmark_is_one_parent_run_with_its_settings_files_and_status(mlflow_s
 
     assert parent.info.status == "FINISHED"
     assert parent.data.tags.items() >= {"kind": "benchmark", "status": "completed", "cohort_digest": COHORT.digest}.items()
+    assert parent.data.tags["verdict/overall_dfs"] == "No useful model: none of 2."
     assert parent.data.params["n_folds"] == "3"
     assert parent.data.params["endpoints"] == "relapse_6m, dfs"
     assert parent.data.metrics == {"cells/completed": 1.0, "highest_auc/overall_dfs": 0.6}
