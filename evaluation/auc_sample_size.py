@@ -17,6 +17,8 @@ import math
 import numpy as np
 from scipy import stats
 
+from cohort.intervals import Z_95
+
 POWER = 0.8
 #: Two-sided.
 ALPHA = 0.05
@@ -47,7 +49,7 @@ def patients_to_see_difference(
     The standard error is read off the interval and shrinks with the root of the number of patients: the correlation of the two
     models need not be assumed, it is in the interval.
     """
-    standard_error = (ci_high - ci_low) / (2 * stats.norm.ppf(0.975))
+    standard_error = (ci_high - ci_low) / (2 * Z_95)
     if not standard_error > 0 or difference == 0:
         raise ValueError("an interval has a width, and a difference is not 0")
     z = stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(power)

@@ -17,8 +17,8 @@ As the bootstrap's, this interval speaks of these predictions in such patients, 
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
+from cohort.intervals import Z_95
 from cohort.types import BoolArray, FloatArray
 from evaluation.predictions import HorizonPredictions
 
@@ -75,5 +75,5 @@ def auc_contributions(at: HorizonPredictions) -> FloatArray:
 
 def delong_interval(estimate: float, contributions: FloatArray) -> tuple[float, float]:
     """95 % normal interval of an AUC, or of a difference of two, from its patients' contributions."""
-    half = float(stats.norm.ppf(0.975) * np.sqrt(np.sum(contributions**2)))
+    half = float(Z_95 * np.sqrt(np.sum(contributions**2)))
     return estimate - half, estimate + half

@@ -7,6 +7,7 @@ in grey and without colour vision.
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -144,6 +145,15 @@ def signed(number: float, decimals: int = 2) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", _MINUS)
+
+
+def p_text(p: float, smallest: float = 0.0001) -> str:
+    """P as journals print it, down to ``smallest``; empty where there is none."""
+    if not math.isfinite(p):
+        return ""
+    if p < smallest:
+        return f"<{smallest:g}"
+    return f"{p:.4f}" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:

@@ -30,7 +30,7 @@ from evaluation.report_sample_size import sample_size_view
 from evaluation.report_summary import CellKey, Summary, cell_key, cell_name, summarise
 from evaluation.report_tables import ResultTable, TableGroup, by_rank, note_text, result_tables
 from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
-from evaluation.tables import questions
+from evaluation.tables import of_question, questions
 from evaluation.verdict import CRITERIA, Verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -145,8 +145,8 @@ class Section:
 
 
 def _section(data: ReportData, endpoint: str, population: str) -> Section:
-    board = _of(data.leaderboard, endpoint, population)
-    metrics = _of(data.metrics, endpoint, population)
+    board = of_question(data.leaderboard, endpoint, population)
+    metrics = of_question(data.metrics, endpoint, population)
     table, more_tables = result_tables(board, metrics)
     return Section(
         anchor=_anchor(endpoint, population),
@@ -155,17 +155,13 @@ def _section(data: ReportData, endpoint: str, population: str) -> Section:
         heading=f"{endpoint_label(endpoint)} – {population_label(population).lower()}",
         facts=_facts(board),
         summary=summarise(board, metrics, data.decision_curves),
-        comparisons=tuple(comparison_tables(board, _of(data.comparisons, endpoint, population))),
+        comparisons=tuple(comparison_tables(board, of_question(data.comparisons, endpoint, population))),
         table=table,
         more_tables=more_tables,
         discrimination=image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
         calibration=image(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
         cells=tuple(_cell_figures(data, board)),
     )
-
-
-def _of(table: pd.DataFrame, endpoint: str, population: str) -> pd.DataFrame:
-    return table[(table["endpoint"] == endpoint) & (table["population"] == population)]
 
 
 def _anchor(*names: str) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.types import ENDPOINTS
 from evaluation.comparison import MEASURES, PAPER_MODEL, Comparison, Measure
-from evaluation.figures import feature_set_label, model_label, signed
+from evaluation.figures import feature_set_label, model_label, p_text, signed
 from evaluation.predictions import NO_FEATURES
 from evaluation.report_tables import Footnotes, by_rank, note_text
 
@@ -104,8 +104,8 @@ def _compared(row: pd.Series, measure: Measure, footnotes: Footnotes) -> Compare
         difference=signed(row["difference"], decimals) if np.isfinite(row["difference"]) else "not estimable",
         interval=_span(row["ci_low"], row["ci_high"], decimals) or "no interval",
         delong=_span(row["delong_ci_low"], row["delong_ci_high"], decimals),
-        p_holm=_p(row["p_holm"]),
-        p_value=_p(row["p_value"]),
+        p_holm=p_text(row["p_holm"], smallest=0.001) or "–",
+        p_value=p_text(row["p_value"], smallest=0.001) or "–",
         practical=f"{row['probability_of_practical_gain']:.0%}" if np.isfinite(row["probability_of_practical_gain"]) else "–",
         mark=footnotes.mark(note) if note else "",
     )
@@ -113,9 +113,3 @@ def _compared(row: pd.Series, measure: Measure, footnotes: Footnotes) -> Compare
 
 def _span(low: float, high: float, decimals: int) -> str:
     return f"{signed(low, decimals)} to {signed(high, decimals)}" if np.isfinite(low) and np.isfinite(high) else ""
-
-
-def _p(p: float) -> str:
-    if not np.isfinite(p):
-        return "–"
-    return "<0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE
-from evaluation.figures import effect_label, endpoint_label, level_label, population_label
+from evaluation.figures import effect_label, endpoint_label, level_label, p_text, population_label
 from evaluation.reproduction import verdict_word
 from evaluation.survival_curves import SurvivalFigure, SurvivalPanel
 from models.two_stage import enters
@@ -62,15 +62,6 @@ def _interval(
     if _LIMITS[0] <= estimate <= _LIMITS[1]:
         face = colour if filled else "white"
         axes.plot([estimate], [y], marker="s" if filled else "o", markersize=4, color=colour, markerfacecolor=face, zorder=4)
-
-
-def p_text(p: float) -> str:
-    """P as journals print it."""
-    if not math.isfinite(p):
-        return ""
-    if p < 0.0001:
-        return "<0.0001"
-    return f"{p:.4f}" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def stands_out(p_value: float, analysis: str) -> bool:

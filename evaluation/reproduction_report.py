@@ -19,12 +19,13 @@ from evaluation.figures import (
     fact_label,
     in_words,
     level_label,
+    p_text,
     population_label,
     variable_label,
 )
 from evaluation.report import image, template
 from evaluation.reproduction import against_the_bar, loosely_asked
-from evaluation.reproduction_figures import p_text, stands_out
+from evaluation.reproduction_figures import stands_out
 from models.two_stage import ENTRY_P
 
 #: What the page says of a cohort whose patients nobody treated.

@@ -74,6 +74,11 @@ def questions(leaderboard: pd.DataFrame) -> list[tuple[str, str]]:
     return sorted(pairs, key=lambda pair: (place(endpoints, pair[0]), place(populations, pair[1]), pair))
 
 
+def of_question(table: pd.DataFrame, endpoint: str, population: str) -> pd.DataFrame:
+    """The rows of one question."""
+    return table[(table["endpoint"] == endpoint) & (table["population"] == population)]
+
+
 def leaderboard_columns() -> list[str]:
     metrics = [f"{name}{suffix}" for name in METRICS for suffix in ("", "_ci_low", "_ci_high")]
     return [*CELL_COLUMNS, "status", "rank", "n", "n_events", "horizon_months", "n_events_total", *metrics, "seconds", "note"]

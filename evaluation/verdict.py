@@ -33,11 +33,11 @@ from cohort.types import ENDPOINTS, EVIDENCE_LABELS, Evidence
 from evaluation.auc_sample_size import POWER, patients_to_see_auc, patients_to_see_difference
 from evaluation.comparison import MEASURES, PAPER_MODEL, Comparison, Measure
 from evaluation.decision_curve import useful_in_words, useful_thresholds
-from evaluation.figures import endpoint_label, model_label, population_label, signed
+from evaluation.figures import endpoint_label, model_label, p_text, population_label, signed
 from evaluation.metrics.registry import METRICS
 from evaluation.predictions import NO_FEATURES
 from evaluation.report_summary import CellKey, cell_key, cell_name
-from evaluation.tables import questions
+from evaluation.tables import of_question, questions
 
 SIGNIFICANT = 0.05
 #: Intervals of O/E and of the slope that lie whole in here are near enough to 1.
@@ -120,7 +120,7 @@ def judge(
     ``comparisons`` are all questions' rows of :func:`evaluation.comparison.compare_models`.
     """
     asked = [question for question in questions(board) if question[0] in ENDPOINTS]
-    tables = (tuple(_of(table, *question) for table in (board, comparisons)) for question in asked)
+    tables = (tuple(of_question(table, *question) for table in (board, comparisons)) for question in asked)
     return tuple(
         _judge_question(question, cells, compared, decision_curves, evidence)
         for question, (cells, compared) in zip(asked, tables, strict=True)
@@ -381,7 +381,8 @@ def _evidence_sentence(evidence: Evidence) -> str:
 
 def p_in_words(p: float) -> str:
     """``P < 0.001``, ``P = 0.012``, ``P = 0.34``."""
-    return "P < 0.001" if p < 0.001 else f"P = {p:.3f}" if p < 0.1 else f"P = {p:.2f}"
+    text = p_text(p, smallest=0.001)
+    return f"P < {text[1:]}" if text.startswith("<") else f"P = {text}"
 
 
 def _inline(cell: pd.Series, metric: str) -> str:
@@ -399,7 +400,3 @@ def _models(count: int) -> str:
 
 def _rows(comparisons: pd.DataFrame, comparison: Comparison, metric: str) -> pd.DataFrame:
     return comparisons[(comparisons["comparison"] == comparison) & (comparisons["metric"] == metric)]
-
-
-def _of(table: pd.DataFrame, endpoint: str, population: str) -> pd.DataFrame:
-    return table[(table["endpoint"] == endpoint) & (table["population"] == population)]

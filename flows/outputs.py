@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -16,6 +17,7 @@ from cohort.describe import describe
 from cohort.types import ENDPOINTS, POPULATIONS, Cohort
 from evaluation.predictions import NO_FEATURES
 from evaluation.report import ReportData, write_report
+from evaluation.report_summary import CellKey
 from evaluation.sample_size_table import sample_size_table
 from evaluation.tables import Cell, leaderboard, metrics_table
 from evaluation.verdict import Verdict, judge, verdict_table
@@ -26,6 +28,8 @@ from flows.folders import write_atomically
 from flows.plan import Plan
 from flows.run_directory import RunDirectory
 from flows.work import EvaluatedCell
+
+Made = TypeVar("Made")
 
 LEADERBOARD, METRICS_FILE, SAMPLE_SIZE = "leaderboard.csv", "metrics.csv", "sample_size.csv"
 COMPARISONS, VERDICT = "comparisons.csv", "verdict.csv"
@@ -62,11 +66,7 @@ def write_outputs(
     write_atomically(run.path / METRICS_FILE, metrics.to_csv(index=False))
     sizes = sample_size_table(cohort, _questions(plan))
     write_atomically(run.path / SAMPLE_SIZE, sizes.to_csv(index=False))
-    decision_curves = {
-        (c.population, c.endpoint, c.feature_set, c.model): curve
-        for c, e in evaluated.items()
-        if (curve := e.decision_curve) is not None
-    }
+    decision_curves = _by_cell(evaluated, lambda e: e.decision_curve)
     verdicts = judge(board, comparisons, decision_curves, cohort.evidence)
     write_atomically(run.path / COMPARISONS, comparisons.to_csv(index=False))
     write_atomically(run.path / VERDICT, verdict_table(verdicts).to_csv(index=False))
@@ -85,24 +85,22 @@ def write_outputs(
         provenance=provenance(run, duration_seconds),
         warnings=(*warnings, *failed),
         skipped=_reasons(plan),
-        cell_figures={
-            (c.population, c.endpoint, c.feature_set, c.model): png
-            for c, e in evaluated.items()
-            if (png := e.figure_png) is not None
-        },
+        cell_figures=_by_cell(evaluated, lambda e: e.figure_png),
         sample_size=sizes,
         comparisons=comparisons,
         verdicts=verdicts,
         decision_curves=decision_curves,
-        decision_figures={
-            (c.population, c.endpoint, c.feature_set, c.model): png
-            for c, e in evaluated.items()
-            if (png := e.decision_png) is not None
-        },
+        decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
     )
     write_report(report, run.path / REPORT)
     names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, REPORT)
     return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
+
+
+def _by_cell(evaluated: Mapping[Cell, EvaluatedCell], of: Callable[[EvaluatedCell], Made | None]) -> dict[CellKey, Made]:
+    """What was made of each cell, as the report looks it up; cells without it are left out."""
+    found = {(c.population, c.endpoint, c.feature_set, c.model): of(e) for c, e in evaluated.items()}
+    return {key: made for key, made in found.items() if made is not None}
 
 
 def provenance(run: RunDirectory, duration_seconds: float) -> dict[str, str]:

@@ -8,9 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cohort.types import ENDPOINTS, POPULATIONS
-from evaluation.figures import effect_label, endpoint_label, in_words
+from evaluation.figures import effect_label, endpoint_label, in_words, p_text
 from evaluation.reproduction import against_the_bar
-from evaluation.reproduction_figures import p_text
 from evaluation.reproduction_report import interval_text, names_in_words, terms_in_words
 
 _DIFFERING_SHOWN = 12

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from cohort.reconstruct.outcome_fit import SHORTEST_AFTER_RELAPSE, outcome_cost
-from cohort.reconstruct.outcomes import SITES, goal_arrays
+from cohort.reconstruct.outcome_fit import SHORTEST_AFTER_RELAPSE, OutcomeTargets, outcome_cost
+from cohort.reconstruct.outcomes import SITES, targets
 from cohort.reconstruct.problem import Outcomes
 from cohort.reconstruct.regressions import BoolArray, FloatArray, IntArray, compiled
 
@@ -51,12 +51,7 @@ class Relapses(NamedTuple):
     treated: BoolArray
     os_other: IntArray
     died_other: BoolArray
-    groups: IntArray
-    low: FloatArray
-    high: FloatArray
-    hazard_ratio: FloatArray
-    medians: FloatArray
-    median_os: FloatArray
+    goal: OutcomeTargets
     rising: IntArray
     order: IntArray
     position: IntArray
@@ -96,7 +91,7 @@ def relapses_of(course: Course, outcomes: Outcomes) -> Relapses:
     relapses = Relapses(
         np.where(relapsed, np.cumsum(relapsed) - 1, -1).astype(np.int64),
         course.dfs[relapsed], course.stratum[relapsed], (course.os - course.dfs)[relapsed], course.died[relapsed],
-        course.site[relapsed], course.treated[relapsed], course.os[~relapsed], course.died[~relapsed], *goal_arrays(),
+        course.site[relapsed], course.treated[relapsed], course.os[~relapsed], course.died[~relapsed], targets(),
         np.arange(relapsed.sum()), np.arange(len(relapsed)), np.argsort(outcomes.order, axis=1), np.zeros(1),
     )  # fmt: skip
     relapses.cost[0] = told_cost(relapses)
@@ -117,8 +112,7 @@ def told_cost(relapses: Relapses) -> float:
     """How far the course is from what the text tells of it."""
     r = relapses
     return outcome_cost(
-        r.dfs, r.stratum, r.after, r.died, r.site, r.treated, r.os_other, r.died_other, r.groups, r.low, r.high, r.hazard_ratio,
-        r.medians, r.median_os, r.rising, r.order,
+        r.dfs, r.stratum, r.after, r.died, r.site, r.treated, r.os_other, r.died_other, r.goal, r.rising, r.order
     )  # fmt: skip
 
 

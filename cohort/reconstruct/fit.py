@@ -146,10 +146,11 @@ def fit(
     for number in range(cycle.rounds):
         if not (members and cycle.settled):
             screen.refresh(patients, outcomes)
-            entered = _members(screen.estimates)
+            z = _z_alone(screen.estimates)
+            entered = _members(z)
             if entered != members:
                 members = entered
-                state = _State.of(_regressions(members, _carriers(members, screen.estimates), cycle.loose), n_patients)
+                state = _State.of(_regressions(members, _carriers(members, z), cycle.loose), n_patients)
         state.refresh(patients, outcomes)
         hot, cold = temperatures[number : number + 2]
         anneal_predictors(seed + number, steps, hot, cold, patients, outcomes, relapses, state.problem, state.estimates, moves)
@@ -273,21 +274,21 @@ def _z_alone(alone: Estimates) -> FloatArray:
     return found
 
 
-def _members(alone: Estimates) -> Members:
-    """Who would enter the second stage of the primary-resected population, by the estimates of each ``alone`` there."""
+def _members(z_alone: FloatArray) -> Members:
+    """Who would enter the second stage of the primary-resected population, by ``_z_alone``."""
     members: Members = {}
-    for outcome, z in zip(OUTCOMES, _z_alone(alone), strict=True):
+    for outcome, z in zip(OUTCOMES, z_alone, strict=True):
         entered = {int(c) for c in np.flatnonzero(z >= z_of(0.10))} & _candidates(outcome)
         members[outcome] = _with_factors(entered | set(wanted.required(outcome)))
     return members
 
 
-def _carriers(members: Members, alone: Estimates) -> Members:
+def _carriers(members: Members, z_alone: FloatArray) -> Members:
     """Of each factor that entered and need not have, the level that let it in: were that lost, the whole second stage would be
     another one.
     """
     carriers: Members = {}
-    for outcome, z in zip(OUTCOMES, _z_alone(alone), strict=True):
+    for outcome, z in zip(OUTCOMES, z_alone, strict=True):
         found = set()
         for factor in wanted.FACTORS:
             levels = [c for c in members[outcome] if COVARIATES[c][0] == factor]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,22 +39,15 @@ class OutcomeState:
     died_other: BoolArray
 
 
-@dataclass(frozen=True, eq=False)
-class OutcomeTargets:
-    """Tests: (k, relapsed strata and sites) as 0/1/-1 groups by [stratum, site]; the chi-squared between ``low`` and ``high``.
-
-    Medians: after relapse by [treated], [untreated], [early], the others of overall survival and follow-up.
-    """
+class OutcomeTargets(NamedTuple):
+    """Tests: (k, relapsed strata and sites) as 0/1/-1 groups by [stratum, site]; the chi-squared between ``low`` and ``high``."""
 
     groups: IntArray  # (k, 3 strata, 3 sites)
     low: FloatArray
     high: FloatArray
     hazard_ratio: FloatArray  # (3,) ratio, bounds
-    median_treated: float
-    median_untreated: float
-    median_early: float
+    medians: FloatArray  # (4,) after relapse: treated, untreated, early; of follow-up
     median_os: FloatArray  # (3,) median, bounds
-    median_follow_up: float
 
 
 @compiled
@@ -163,10 +157,9 @@ def _sort(order: IntArray, keys: IntArray) -> None:
 @compiled
 def outcome_cost(
     dfs: IntArray, stratum: IntArray, after: IntArray, died: BoolArray, site: IntArray, treated: BoolArray, os_other: IntArray,
-    died_other: BoolArray, groups: IntArray, low: FloatArray, high: FloatArray, hazard_ratio: FloatArray, medians: FloatArray,
-    median_os: FloatArray, rising: IntArray, order: IntArray,
+    died_other: BoolArray, goal: OutcomeTargets, rising: IntArray, order: IntArray,
 ) -> float:  # fmt: skip
-    """How far the outcomes are from the text. ``medians``: treated, untreated, early, follow-up.
+    """How far the outcomes are from the text.
 
     ``rising`` (relapsed) and ``order`` (everybody) are sorted here, by months after relapse and overall: quickest as last left.
     """
@@ -175,21 +168,21 @@ def outcome_cost(
     falling = rising[::-1]
     cost = 0.0
     group = np.empty(n, dtype=np.int64)
-    for test in range(len(low)):
+    for test in range(len(goal.low)):
         for i in range(n):
-            group[i] = groups[test, stratum[i], site[i]]
+            group[i] = goal.groups[test, stratum[i], site[i]]
         found = _log_rank(falling, died, group)
-        cost += 4.0 * _outside(math.sqrt(found), math.sqrt(low[test]), math.sqrt(high[test]), 0.1)
+        cost += 4.0 * _outside(math.sqrt(found), math.sqrt(goal.low[test]), math.sqrt(goal.high[test]), 0.1)
     for i in range(n):
         group[i] = 1 if treated[i] else 0
     three = np.empty(3)
-    _log_hazard_ratio(falling, died, group, math.log(hazard_ratio[0]), three)
+    _log_hazard_ratio(falling, died, group, math.log(goal.hazard_ratio[0]), three)
     for k in range(3):
-        cost += 8.0 * _near(three[k], hazard_ratio[k], 0.01)
+        cost += 8.0 * _near(three[k], goal.hazard_ratio[k], 0.01)
     for which in range(3):
         chosen = rising[(group[rising] == 1) == (which == 0)] if which < 2 else rising[stratum[rising] == 0]
         _medians(after, died, chosen, three)
-        cost += _near(three[_MEDIAN], medians[which], 0.1 if which < 2 else 0.5)
+        cost += _near(three[_MEDIAN], goal.medians[which], 0.1 if which < 2 else 0.5)
     total = n + len(os_other)
     months = np.empty(total, dtype=np.int64)
     death = np.empty(total, dtype=np.bool_)
@@ -206,9 +199,9 @@ def outcome_cost(
             cost += 2.0
     _medians(months, death, order, three)
     for k in range(3):
-        cost += 2.0 * _near(three[k], median_os[k], 0.1 if k == _MEDIAN else 0.02)
+        cost += 2.0 * _near(three[k], goal.median_os[k], 0.1 if k == _MEDIAN else 0.02)
     _medians(months, ~death, order, three)
-    cost += _near(three[_MEDIAN], medians[3], 0.1)
+    cost += _near(three[_MEDIAN], goal.medians[3], 0.1)
     return cost
 
 
@@ -221,8 +214,8 @@ def _allowed(dfs: int, after: int, died: bool) -> bool:
 @compiled
 def anneal_outcomes(
     seed: int, steps: int, hot: float, cold: float, dfs: IntArray, stratum: IntArray, after: IntArray, died: BoolArray,
-    label: IntArray, label_site: IntArray, label_treated: BoolArray, os_other: IntArray, died_other: BoolArray, groups: IntArray,
-    low: FloatArray, high: FloatArray, hazard_ratio: FloatArray, medians: FloatArray, median_os: FloatArray,
+    label: IntArray, label_site: IntArray, label_treated: BoolArray, os_other: IntArray, died_other: BoolArray,
+    goal: OutcomeTargets,
 ) -> float:  # fmt: skip
     """Change ``after``, ``died`` and ``label`` in place for ``steps`` steps; returns the last cost."""
     np.random.seed(seed)
@@ -231,8 +224,7 @@ def anneal_outcomes(
     treated = label_treated[label]
     rising, order = np.arange(n), np.arange(n + len(os_other))
     cost = outcome_cost(
-        dfs, stratum, after, died, site, treated, os_other, died_other, groups, low, high, hazard_ratio, medians, median_os,
-        rising, order,
+        dfs, stratum, after, died, site, treated, os_other, died_other, goal, rising, order
     )  # fmt: skip
     for step in range(steps):
         temperature = hot * (cold / hot) ** (step / steps)
@@ -263,8 +255,7 @@ def anneal_outcomes(
             for k in (i, j):
                 site[k], treated[k] = label_site[label[k]], label_treated[label[k]]
             new = outcome_cost(
-                dfs, stratum, after, died, site, treated, os_other, died_other, groups, low, high, hazard_ratio, medians,
-                median_os, rising, order,
+                dfs, stratum, after, died, site, treated, os_other, died_other, goal, rising, order
             )  # fmt: skip
             if new <= cost or np.random.random() < math.exp((cost - new) / temperature):
                 cost = new

@@ -12,7 +12,6 @@ least 219 events.
 from __future__ import annotations
 
 import math
-from functools import cache
 
 import numpy as np
 
@@ -172,22 +171,15 @@ def targets() -> OutcomeTargets:
     low.append(chi2.isf(MULTIORGAN_P[1], 1))
     high.append(chi2.isf(MULTIORGAN_P[0], 1))
     number = facts()
+    after_relapse = (
+        number["median_post_relapse_os_locoregional_months"], number["median_post_relapse_os_no_locoregional_months"],
+        number["median_post_relapse_os_early_6m_months_at_least"] + 0.4,
+    )  # fmt: skip
     return OutcomeTargets(
         groups=np.array(groups, dtype=np.int64), low=np.array(low), high=np.array(high),
         hazard_ratio=np.array(interval("hr_post_relapse_os_locoregional")),
-        median_treated=number["median_post_relapse_os_locoregional_months"],
-        median_untreated=number["median_post_relapse_os_no_locoregional_months"],
-        median_early=number["median_post_relapse_os_early_6m_months_at_least"] + 0.4,
-        median_os=np.array(interval("median_os_months")), median_follow_up=number["median_follow_up_months"],
+        medians=np.array([*after_relapse, number["median_follow_up_months"]]), median_os=np.array(interval("median_os_months")),
     )  # fmt: skip
-
-
-@cache
-def goal_arrays() -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    """What the text prints, as ``outcome_cost`` reads it: groups, low, high, hazard ratio, medians, median OS."""
-    goal = targets()
-    medians = np.array([goal.median_treated, goal.median_untreated, goal.median_early, goal.median_follow_up])
-    return goal.groups, goal.low, goal.high, goal.hazard_ratio, medians, goal.median_os
 
 
 def outcome_columns(rng: np.random.Generator, steps: int = OUTCOME_STEPS) -> Columns:
@@ -197,7 +189,7 @@ def outcome_columns(rng: np.random.Generator, steps: int = OUTCOME_STEPS) -> Col
     label_treated = np.array([kind != "" for _, kind in kinds])
     anneal_outcomes(
         int(rng.integers(2**31)), steps, _HOT, _COLD, state.dfs, state.stratum, state.after, state.died, state.label, label_site,
-        label_treated, state.os_other, state.died_other, *goal_arrays(),
+        label_treated, state.os_other, state.died_other, targets(),
     )  # fmt: skip
 
     os_months = np.zeros(N, dtype=np.int64)

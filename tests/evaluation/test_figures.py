@@ -276,3 +276,11 @@ def test_a_line_of_table_1_has_the_label_of_its_baseline_column_without_the_time
 )
 def test_names_of_the_code_become_words_and_nothing_else_changes(text: str, words: str) -> None:
     assert figures.in_words(text) == words
+
+
+@pytest.mark.parametrize(
+    ("p_value", "text"),
+    [(0.00009, "<0.0001"), (0.0001, "0.0001"), (0.00035, "0.0003"), (0.046, "0.046"), (0.58, "0.58"), (0.1, "0.10"), (NAN, "")],
+)
+def test_p_is_printed_as_journals_do(p_value: float, text: str) -> None:
+    assert figures.p_text(p_value) == text

@@ -15,8 +15,8 @@ from PIL import Image
 
 from evaluation import reproduction_figures
 from evaluation.effects import EFFECT_COLUMNS
-from evaluation.figures import png
-from evaluation.reproduction_figures import comparison_figure, forest_figure, p_text, pattern_figure, survival_figure
+from evaluation.figures import p_text, png
+from evaluation.reproduction_figures import comparison_figure, forest_figure, pattern_figure, survival_figure
 from evaluation.survival_curves import pattern_table, survival_figures
 
 from .reproduction_cases import NAN, after_relapse, effect_row
@@ -52,14 +52,6 @@ def _markers(axes: Axes) -> list[str]:
 def _drawn(figure: Figure) -> bool:
     image = Image.open(io.BytesIO(png(figure))).convert("RGB")
     return image.getpixel((0, 0)) == (255, 255, 255) and image.getcolors(maxcolors=1) is None
-
-
-@pytest.mark.parametrize(
-    ("p_value", "text"),
-    [(0.00009, "<0.0001"), (0.0001, "0.0001"), (0.00035, "0.0003"), (0.046, "0.046"), (0.58, "0.58"), (0.1, "0.10"), (NAN, "")],
-)
-def test_p_is_printed_as_journals_do(p_value: float, text: str) -> None:
-    assert p_text(p_value) == text
 
 
 def test_forest_has_a_panel_an_outcome_and_a_line_a_covariate() -> None:
