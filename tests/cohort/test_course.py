@@ -59,7 +59,7 @@ def exchanges(k: int, relapses: Relapses, outcomes: Outcomes, count: int) -> Ite
 
 
 def same(one: tuple, other: tuple) -> bool:
-    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    return all(same(a, b) if isinstance(a, tuple) else np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_a_course_written_back_is_the_one_it_was_read_from(frame: pd.DataFrame, course: Course) -> None:
