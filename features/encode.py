@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.impute import SimpleImputer
 from sklearn.utils.validation import check_is_fitted
+
+from cohort.types import BoolArray, FloatArray, IntArray
 
 #: Joins a variable and its level in the name of an encoded column, so that a factor's columns can be found again.
 LEVEL = "="
@@ -18,6 +19,7 @@ MISSING = f"{LEVEL}missing"
 
 #: ">=4" and the like are part of a name, not a level; a level itself may hold any sign.
 _FIRST_LEVEL = re.compile(f"(?<![<>]){LEVEL}")
+_UNKNOWN_LEVEL = -2
 
 
 def factor_of(column: str) -> str:
@@ -49,16 +51,23 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         names = [str(name) for name in predictors.columns]
         self.feature_names_in_ = np.asarray(names, dtype=object)
         self.levels_: dict[str, tuple[str, ...]] = {
-            name: tuple(map(str, predictors[name].cat.categories)) for name in names if predictors[name].dtype == "category"
+            str(name): tuple(map(str, values.cat.categories)) for name, values in predictors.items() if values.dtype == "category"
         }
-        self.with_missing_: list[str] = [name for name in names if self.impute and predictors[name].isna().any()]
         encoded = self._encode(predictors)
-        observed = encoded.loc[:, encoded.notna().any()]
-        self.columns_: list[str] = list(map(str, observed.columns))
-        if self.impute and self.columns_:
-            self.imputer_ = SimpleImputer(strategy="median").fit(observed.to_numpy())
+        missing = np.isnan(encoded)
+        self.seen_ = ~missing.all(axis=0)
+        self.with_missing_: list[tuple[str, int]] = []
+        if self.impute:
+            self.medians_ = np.nanmedian(encoded[:, self.seen_], axis=0)
+            first = {factor_of(name): column for column, name in reversed([*enumerate(self._names())])}
+            self.with_missing_ = [(name, column) for name, column in first.items() if missing[:, column].any()][::-1]
         filled = self._fill(encoded)
-        self.columns_out_: list[str] = [str(c) for c in filled if filled[c].nunique(dropna=True) > 1]  # noqa: PD101 - NaN stays out
+        names_out = [name for name, seen in zip(self._names(), self.seen_, strict=True) if seen]
+        names_out += [f"{name}{MISSING}" for name, _ in self.with_missing_]
+        self.varies_: BoolArray = np.zeros(len(names_out), dtype=np.bool_)
+        if names_out:
+            self.varies_[:] = np.nanmin(filled, axis=0) < np.nanmax(filled, axis=0)
+        self.columns_out_: list[str] = [name for name, varies in zip(names_out, self.varies_, strict=True) if varies]
         return self
 
     def transform(self, predictors: pd.DataFrame) -> pd.DataFrame:
@@ -67,38 +76,54 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         absent = set(self.feature_names_in_) - set(predictors.columns)
         if absent:
             raise ValueError(f"predictors are missing: {', '.join(sorted(absent))}")
-        for name, levels in self.levels_.items():
-            if not predictors[name].dropna().isin(levels).all():
-                raise ValueError(f"{name}: a level that the training patients' factor does not have; levels: {', '.join(levels)}")
-        return self._fill(self._encode(predictors))[self.columns_out_]
+        numbers = self._fill(self._encode(predictors))[:, self.varies_]
+        return pd.DataFrame(numbers, columns=self.columns_out_, index=predictors.index)
 
     def get_feature_names_out(self, input_features: object = None) -> npt.NDArray[np.object_]:
         check_is_fitted(self, "columns_out_")
         return np.asarray(self.columns_out_, dtype=object)
 
-    def _encode(self, predictors: pd.DataFrame) -> pd.DataFrame:
-        columns: dict[str, npt.NDArray[np.float64]] = {}
-        for name in self.feature_names_in_:
-            values = predictors[name]
-            if name in self.levels_:
-                text, known = values.astype(object).to_numpy(), values.notna().to_numpy()
-                for level in self.levels_[name][1:]:
-                    columns[f"{name}{LEVEL}{level}"] = np.where(known, (text == level).astype(np.float64), np.nan)
-            else:
-                numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-                columns[name] = np.log1p(numbers) if name in self.skewed else numbers
-        return pd.DataFrame(columns, index=predictors.index)
+    def _names(self) -> list[str]:
+        """Of the columns of :meth:`_encode`."""
+        return [
+            column
+            for name in self.feature_names_in_
+            for column in ([f"{name}{LEVEL}{level}" for level in self.levels_[name][1:]] if name in self.levels_ else [name])
+        ]
 
-    def _fill(self, encoded: pd.DataFrame) -> pd.DataFrame:
-        """Impute, and add the indicators of what was missing."""
-        observed = encoded[self.columns_]
-        if not self.impute or not self.columns_:
+    def _encode(self, predictors: pd.DataFrame) -> FloatArray:
+        """One array, whatever the number of columns: a frame built column by column takes longer than many a fit."""
+        encoded = np.empty((len(predictors), len(self._names())))
+        column = 0
+        for name in self.feature_names_in_:
+            if name in self.levels_:
+                place = self._level_places(predictors[name])
+                for level in range(1, len(self.levels_[name])):
+                    encoded[:, column] = np.where(place < 0, np.nan, place == level)
+                    column += 1
+            else:
+                numbers = predictors[name].to_numpy(dtype=np.float64, na_value=np.nan)
+                encoded[:, column] = np.log1p(numbers) if name in self.skewed else numbers
+                column += 1
+        return encoded
+
+    def _level_places(self, values: pd.Series) -> IntArray:
+        """(n,) each patient's place among the training levels, -1 where not known. Raises ``ValueError`` for another level."""
+        levels = self.levels_[str(values.name)]
+        categorical = values.array if isinstance(values.array, pd.Categorical) else pd.Categorical(values)
+        place_of = {level: place for place, level in enumerate(levels)}
+        places = np.array([*(place_of.get(str(level), _UNKNOWN_LEVEL) for level in categorical.categories), -1], dtype=np.intp)
+        found: IntArray = places[categorical.codes]  # the code of a missing value is -1: the last of the places
+        if (found == _UNKNOWN_LEVEL).any():
+            raise ValueError(
+                f"{values.name}: a level that the training patients' factor does not have; levels: {', '.join(levels)}"
+            )
+        return found
+
+    def _fill(self, encoded: FloatArray) -> FloatArray:
+        """What was seen in training, imputed, and the indicators of what was missing."""
+        observed = encoded[:, self.seen_]
+        if not self.impute:
             return observed
-        indicators: dict[str, pd.Series] = {}
-        for name in self.with_missing_:
-            first = next((c for c in map(str, encoded.columns) if factor_of(c) == name), None)
-            if first is not None:
-                indicators[f"{name}{MISSING}"] = encoded[first].isna().astype("float64")
-        numbers = self.imputer_.transform(observed.to_numpy())
-        filled = pd.DataFrame(numbers, columns=self.columns_, index=encoded.index)
-        return filled.assign(**indicators)
+        indicators = np.isnan(encoded[:, [column for _, column in self.with_missing_]])
+        return np.column_stack([np.where(np.isnan(observed), self.medians_, observed), indicators])
