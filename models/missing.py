@@ -94,7 +94,7 @@ class MultiplyImputed:
 
     def __init__(self, spec: ModelSpec, params: Params, n_imputations: int, seed: int) -> None:
         self._spec, self._params, self._seed = spec, params, seed
-        self._n_imputations = n_imputations
+        self._n_imputations, self._answers = n_imputations, spec.answers
         self.notes: tuple[str, ...] = ()
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
@@ -112,8 +112,12 @@ class MultiplyImputed:
         self.notes = (*self.models[0].notes, *self._imputation_note(gaps))
         return self
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the registry's entry: its functions cannot be pickled, and a fitted model has no more use for it."""
+        return {name: value for name, value in self.__dict__.items() if name != "_spec"}
+
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        to, back = _scale(self._spec)
+        to, back = _scale(self._answers)
         total = np.zeros(len(x))
         for imputer, model in zip(self.imputers, self.models, strict=True):
             risk = model.risk_at(imputer.transform(x), horizon_months)
@@ -142,8 +146,8 @@ class MultiplyImputed:
         return (note,)
 
 
-def _scale(spec: ModelSpec) -> tuple[_Transform, _Transform]:
+def _scale(answers: str) -> tuple[_Transform, _Transform]:
     """To the scale of the linear predictor, and back to risk."""
-    if spec.answers == "horizon":
+    if answers == "horizon":
         return (lambda risk: np.log(risk / (1 - risk))), (lambda logit: 1 / (1 + np.exp(-logit)))
     return (lambda risk: np.log(-np.log1p(-risk))), (lambda log_hazard: -np.expm1(-np.exp(log_hazard)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +56,13 @@ def test_every_model_predicts_patients_with_and_without_gaps_the_same_alone_as_i
     assert np.isfinite(together).all()
     for row in (0, int(np.flatnonzero(~COMPLETE)[0])):
         assert fitted.risk_at(PREDICTORS.frame.iloc[[row]], 12.0)[0] == pytest.approx(together[row], abs=1e-9)
+
+
+def test_a_fitted_model_survives_storing() -> None:
+    fitted = _fit("paper_cox", MissingData("multiple", 2))
+    again = pickle.loads(pickle.dumps(fitted))  # noqa: S301 (our own)
+
+    np.testing.assert_array_equal(again.risk_at(PREDICTORS.frame, 12.0), fitted.risk_at(PREDICTORS.frame, 12.0))
 
 
 @pytest.mark.parametrize("missing", SETTINGS, ids=lambda m: m.method)
