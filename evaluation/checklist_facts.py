@@ -37,7 +37,7 @@ def checklist_facts(data: ReportData) -> dict[str, str]:
         "models": "; ".join(_named(board, "model", model_label)),
         "n_models": str(board.loc[board["feature_set"] != "none", "model"].nunique()),
         "feature_sets": "; ".join(_named(board[board["feature_set"] != "none"], "feature_set", feature_set_label)),
-        "verdicts": " ".join(f"{v.question}: {v.headline}" for v in data.verdicts),
+        "verdicts": " ".join(f"{v.question}: {v.headline.partition(':')[0]}." for v in data.verdicts),
         "n_warnings": str(len(data.warnings)),
         "software": ", ".join(f"{name} {version}" for name, version in data.provenance.items() if name in _SOFTWARE),
         **_missing(data),

@@ -82,7 +82,7 @@ def _sentence(m: Missingness) -> str:
 def _tables(m: Missingness) -> Iterator[TextTable]:
     if m.predictors.empty:
         return
-    heads = ("Predictor", "Missing", "Events over expected, known", "missing", "Log-rank P", "Holm's P")
+    heads = ("Predictor", "Missing", "O/E where known", "O/E where missing", "Log-rank P", "Holm's P")
     yield TextTable(
         f"Missing predictors – {m.label.lower()}", heads, tuple(_predictor(row) for _, row in m.predictors.iterrows())
     )
