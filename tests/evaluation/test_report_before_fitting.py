@@ -13,6 +13,7 @@ from evaluation.missingness import missingness
 from evaluation.report import render_report
 from evaluation.report_before_fitting import BeforeFitting, before_fitting_view
 from evaluation.resampling import repeated_stratified_splits
+
 from .report_cases import report_data, text_of
 
 COHORT = simulate_cohort(150, seed=1, missing_cea=0.2).cohort

@@ -30,6 +30,7 @@ from evaluation.report_checklists import (
 from evaluation.resampling import repeated_stratified_splits
 from evaluation.sample_size_table import sample_size_table
 from evaluation.verdict import Verdict
+
 from .report_cases import report_data, text_of
 
 COHORT = simulate_cohort(120, seed=1, missing_cea=0.2).cohort
