@@ -23,6 +23,8 @@ from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.decision_curve import useful_in_words
 from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
+from evaluation.report_before_fitting import BeforeFitting, before_fitting_view
+from evaluation.report_checklists import ANCHORS, checklists
 from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
@@ -48,6 +50,7 @@ class ReportData:
     cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
     decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
     comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
+    before_fitting : gaps, duplicates and single predictors; empty, their part is left out.
     """
 
     cohort_title: str
@@ -68,6 +71,7 @@ class ReportData:
     decision_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
     comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
     verdicts: tuple[Verdict, ...] = ()
+    before_fitting: BeforeFitting = field(default_factory=BeforeFitting)
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -102,6 +106,9 @@ def render_report(data: ReportData) -> str:
         cohort=cohort_view(data.description),
         sample_size=sample_size_view(data.sample_size),
         field_best_auc=FIELD_BEST_AUC,
+        before_fitting=before_fitting_view(data.before_fitting),
+        checklists=checklists(data),
+        anchors=ANCHORS,
     )
 
 

@@ -91,6 +91,17 @@ _PROTOCOL: tuple[tuple[tuple[str, ...], str], ...] = (
     (("seed",), "Random numbers start from seed {seed}."),
 )
 
+#: What the setting ``missing`` does.
+MISSING_HANDLING: Mapping[str, str] = {
+    "single": "Missing predictors are given the training median and an indicator of the gap; XGBoost meets gaps itself, and the"
+    " paper's models fit each regression on the patients complete in it and fill in medians to predict.",
+    "multiple": "Missing predictors are imputed several times by chained equations (predictive mean matching, without the"
+    " outcome), learnt in training folds; risks are averaged on the scale of the linear predictor, and the paper's models screen"
+    " by P values pooled by Rubin's rules.",
+    "complete_case": "Training patients with a missing predictor are left out; a test patient's gap is filled with the median of"
+    " the complete training patients.",
+}
+
 _METHODS_ALWAYS = (
     "All metrics but two allow for censored patients by inverse-probability-of-censoring weights, with the survival of censoring"
     " read just before each event time; Harrell's C leaves out pairs whose order is unknown, O/E uses Kaplan-Meier. Ranks (AUC,"
@@ -112,7 +123,8 @@ _METHODS_ALWAYS = (
 def methods(settings: Mapping[str, object]) -> str:
     """The protocol in a paragraph, its numbers from the configuration."""
     told = [text.format(**settings) for names, text in _PROTOCOL if all(name in settings for name in names)]
-    return " ".join([*told, _METHODS_ALWAYS])
+    gaps = MISSING_HANDLING.get(str(settings.get("missing", "")), "")
+    return " ".join([*told, *([gaps] if gaps else []), _METHODS_ALWAYS])
 
 
 def flat_settings(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -50,6 +50,8 @@ class BenchmarkConfig(BaseModel):
     n_trials: int = Field(3, ge=0, le=1000)
     n_inner_folds: int = Field(3, ge=2, le=20)
     n_bootstraps: int = Field(500, ge=100, le=100_000)
+    missing: Literal["single", "multiple", "complete_case"] = Field("single", description="what is done about missing predictors")
+    n_imputations: int = Field(10, ge=2, le=100, description="of missing: multiple")
     seed: int = Field(2024, ge=0, lt=2**31)
     workers: int = Field(0, ge=0, le=256)
     on_leak: Literal["refuse", "warn"] = "refuse"

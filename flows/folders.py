@@ -32,10 +32,12 @@ def whole_folder(target: Path, *, private: bool = False) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write beside, then move into place: a reader sees the old file or the new one."""
+def write_atomically(path: Path, content: str | bytes, *, private: bool = False) -> None:
+    """Write beside, then move into place: a reader sees the old file or the new one. ``private``: its owner's only."""
     staging = path.with_name(f".{path.name}-{os.getpid()}")
     try:
+        if private:
+            staging.touch(mode=0o600)
         staging.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
         os.replace(staging, path)
     finally:

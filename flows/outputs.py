@@ -21,8 +21,10 @@ from evaluation.report_summary import CellKey
 from evaluation.sample_size_table import sample_size_table
 from evaluation.tables import Cell, leaderboard, metrics_table
 from evaluation.verdict import Verdict, judge, verdict_table
+from flows.before_fitting import look_before_fitting, write_before_fitting
 from flows.cell_store import CellStore, code_digest
 from flows.cell_work import CellWork
+from flows.checklist_outputs import write_checklists
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
 from flows.plan import Plan
@@ -71,6 +73,7 @@ def write_outputs(
     write_atomically(run.path / COMPARISONS, comparisons.to_csv(index=False))
     write_atomically(run.path / VERDICT, verdict_table(verdicts).to_csv(index=False))
     _gather_predictions(run.path / PREDICTIONS, [work.keys[fit] for fit in plan.fits], work.store)
+    before_fitting = look_before_fitting(config, cohort, plan)
     failed = [f"{r.cell.name}: {r.note}" for r in results if r.status == "failed"]
     report = ReportData(
         cohort_title=cohort.title,
@@ -83,7 +86,7 @@ def write_outputs(
         metrics=metrics,
         settings={"preset": config.preset, **config.science(), "cohort": cohort.name},  # never the path of a contract
         provenance=provenance(run, duration_seconds),
-        warnings=(*warnings, *failed),
+        warnings=(*warnings, *before_fitting.audit.warnings, *failed),
         skipped=_reasons(plan),
         cell_figures=_by_cell(evaluated, lambda e: e.figure_png),
         sample_size=sizes,
@@ -91,9 +94,11 @@ def write_outputs(
         verdicts=verdicts,
         decision_curves=decision_curves,
         decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
+        before_fitting=before_fitting,
     )
     write_report(report, run.path / REPORT)
-    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, REPORT)
+    for_reviewers = (*write_before_fitting(before_fitting, run.path), *write_checklists(report, run.path))
+    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, *for_reviewers, PREDICTIONS, REPORT)
     return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
 
 

@@ -31,6 +31,7 @@ from flows.cell_store import CellStore, FitSummary
 from flows.config import BenchmarkConfig
 from flows.folders import whole_folder
 from flows.plan import Fit, horizons_of
+from models.missing import MissingData
 from models.procedure import Procedure
 from models.registry import MODELS
 from models.tuning import Tuning
@@ -39,6 +40,8 @@ from models.tuning import Tuning
 SPLIT_HORIZONS_MONTHS = (6.0, 12.0)
 
 
+#: Settings that change a fit.
+_FIT_SETTINGS = ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed", "missing", "n_imputations")
 _RESULT, _FIGURE = "result.json", "figure.png"
 _DECISION_CURVE, _DECISION_FIGURE = "decision_curve.csv", "decision_curve.png"
 
@@ -89,7 +92,7 @@ def _end_with(sentinel: Any) -> None:
 
 def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity: str) -> str:
     """All that decides a fit's predictions."""
-    protocol = {k: getattr(config, k) for k in ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed")}
+    protocol = {k: getattr(config, k) for k in _FIT_SETTINGS}
     return store.key({**fit.__dict__, **protocol, "cohort": cohort_identity})
 
 
@@ -205,7 +208,7 @@ def procedure_of(fit: Fit, config: BenchmarkConfig, outcome: Outcome) -> Procedu
     endpoint = ENDPOINTS[fit.trained_on]
     tuning = Tuning(config.n_trials, config.n_inner_folds)
     horizons = horizons_of(fit.trained_on, outcome)
-    return Procedure(MODELS[fit.model], endpoint, horizons, tuning)
+    return Procedure(MODELS[fit.model], endpoint, horizons, tuning, MissingData(config.missing, config.n_imputations))
 
 
 def _label(predictions: pd.DataFrame, fit: Fit, patients: Cohort, outcome: Outcome) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from cohort.types import Endpoint, FloatArray, Outcome
 from models.cox import CoxFit, fit_cox
 from models.risk_model import ModelSpec
-from models.two_stage import complete, screen, selection_note
+from models.two_stage import complete, screen, screen_imputed, selection_note
 
 
 def _wald(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
@@ -19,19 +20,26 @@ def _wald(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
 
 
 class PaperCox:
+    """``columns`` are those that enter stage two; None until they are screened, in ``fit`` or before it."""
+
     def __init__(self) -> None:
         self.notes: tuple[str, ...] = ()
+        self.columns: list[str] | None = None
+
+    def select_over(self, imputed: Sequence[pd.DataFrame], outcome: Outcome, endpoint: Endpoint) -> list[str]:
+        return screen_imputed(imputed, outcome, _wald)
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
-        self._columns = screen(x, outcome, _wald)
-        values, cases = complete(x[self._columns], outcome)
+        self.columns = screen(x, outcome, _wald) if self.columns is None else self.columns
+        values, cases = complete(x[self.columns], outcome)
         self._fit: CoxFit = fit_cox(values, cases)
-        self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
-        self.notes = selection_note(self._columns, len(values), len(x))
+        self.coefficients, self.standard_errors = self._fit.coefficients, self._fit.standard_errors
+        self._fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        self.notes = selection_note(self.columns, len(values), len(x))
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        values = x[self._columns].to_numpy(dtype=np.float64)
+        values = x[self.columns].to_numpy(dtype=np.float64)
         return self._fit.risk_at(np.where(np.isfinite(values), values, self._fill), horizon_months)
 
 

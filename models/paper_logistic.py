@@ -2,46 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
-from cohort.types import Endpoint, FloatArray, Outcome
+from cohort.types import BoolArray, Endpoint, FloatArray, Outcome
 from models.logistic import fit_logistic
 from models.risk_model import ModelSpec
-from models.two_stage import complete, screen, selection_note
+from models.two_stage import complete, screen, screen_imputed, selection_note
+
+
+def _known_at(outcome: Outcome, horizon_months: float) -> tuple[BoolArray, Outcome]:
+    """Whose status at the horizon is known, and that status as the event."""
+    status = outcome.status_at(horizon_months)
+    known = ~np.isnan(status)
+    return known, Outcome(outcome.time_months[known], status[known] == 1)
+
+
+def _wald(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
+    coefficients, standard_errors, _ = fit_logistic(x, outcome)
+    return coefficients, standard_errors
 
 
 class PaperLogistic:
-    """Patients censored before the horizon have no status and are left out of training."""
+    """Patients censored before the horizon have no status and are left out of training.
+
+    ``columns`` are those that enter stage two; None until they are screened, in ``fit`` or before it.
+    """
 
     def __init__(self) -> None:
         self.notes: tuple[str, ...] = ()
+        self.columns: list[str] | None = None
+
+    def select_over(self, imputed: Sequence[pd.DataFrame], outcome: Outcome, endpoint: Endpoint) -> list[str]:
+        known, at_horizon = _known_at(outcome, endpoint.primary_horizon_months)
+        return screen_imputed([x.loc[known] for x in imputed], at_horizon, _wald)
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self._horizon_months = endpoint.primary_horizon_months
-        status = outcome.status_at(self._horizon_months)
-        known = ~np.isnan(status)
+        known, at_horizon = _known_at(outcome, self._horizon_months)
         x = x.loc[known]
-        at_horizon = Outcome(outcome.time_months[known], status[known] == 1)
         if at_horizon.event.all() or not at_horizon.event.any():
             raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
-        self._columns = screen(x, at_horizon, lambda values, out: fit_logistic(values, out)[:2])
-        values, cases = complete(x[self._columns], at_horizon)
-        if self._columns and (cases.event.all() or not cases.event.any()):
-            raise ValueError(f"all {len(values)} patients complete in {', '.join(self._columns)} have the same status")
-        self._coefficients, _, self._intercept = fit_logistic(values, cases)
-        self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
-        self.notes = selection_note(self._columns, len(values), len(x))
+        self.columns = screen(x, at_horizon, _wald) if self.columns is None else self.columns
+        values, cases = complete(x[self.columns], at_horizon)
+        if self.columns and (cases.event.all() or not cases.event.any()):
+            raise ValueError(f"all {len(values)} patients complete in {', '.join(self.columns)} have the same status")
+        self.coefficients, self.standard_errors, self._intercept = fit_logistic(values, cases)
+        self._fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        self.notes = selection_note(self.columns, len(values), len(x))
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         if horizon_months != self._horizon_months:
             raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
-        values = x[self._columns].to_numpy(dtype=np.float64)
+        values = x[self.columns].to_numpy(dtype=np.float64)
         values = np.where(np.isfinite(values), values, self._fill)
-        logit = np.clip(self._intercept + values @ self._coefficients, -50.0, 50.0)
+        logit = np.clip(self._intercept + values @ self.coefficients, -50.0, 50.0)
         return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from cohort.types import Endpoint, FloatArray, Outcome
 from features.encode import PredictorEncoder
 from features.feature_set import Predictors
+from models.missing import MissingData
 from models.risk_model import ModelSpec, RiskModel
 from models.tuning import Tuning, tune
 
@@ -24,10 +25,11 @@ class FittedProcedure:
     model: RiskModel
     params: Mapping[str, Any]
     horizons_months: tuple[float, ...]
+    training_notes: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self.model.notes
+        return (*self.model.notes, *self.training_notes)
 
     def risk_at(self, predictors: pd.DataFrame, horizon_months: float) -> FloatArray:
         """(n,) risk in [0, 1] by the horizon. Raises ``ValueError`` if the model answers anything else."""
@@ -45,18 +47,20 @@ class Procedure:
     endpoint: Endpoint
     horizons_months: tuple[float, ...]
     tuning: Tuning = field(default_factory=Tuning)
+    missing: MissingData = field(default_factory=MissingData)
 
     def fit(self, predictors: Predictors, outcome: Outcome, seed: int) -> FittedProcedure:
         """Fit on (n, p) training ``predictors`` and their ``outcome``; the same seed gives the same fit."""
         if len(predictors.frame) != len(outcome):
             raise ValueError(f"{len(predictors.frame)} rows of predictors, {len(outcome)} outcomes")
+        predictors, outcome, notes = self.missing.training_patients(predictors, outcome)
         spec = self.spec
         params = dict(spec.defaults)
         if spec.search is not None and self.tuning.n_trials > 0:
             params |= tune(spec, predictors, outcome, self.endpoint, self.horizons_months, self.tuning, seed)
-        encoder = PredictorEncoder(predictors.skewed, impute=spec.imputes).fit(predictors.frame)
+        encoder = PredictorEncoder(predictors.skewed, impute=self.missing.encoder_imputes(spec)).fit(predictors.frame)
         x = encoder.transform(predictors.frame)
         if spec.uses_predictors and x.shape[1] == 0:
             raise ValueError("no predictor varies among the training patients")
-        model = spec.build(params, seed).fit(x, outcome, self.endpoint)
-        return FittedProcedure(encoder, model, params, self.horizons_months)
+        model = self.missing.build(spec, params, seed).fit(x, outcome, self.endpoint)
+        return FittedProcedure(encoder, model, params, self.horizons_months, notes)

@@ -8,7 +8,7 @@ duration is in the multivariable model of DFS with a univariable P of 0.102.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from scipy import stats
 
 from cohort.types import FloatArray, Outcome
 from features.encode import factor_of
+from models.rubin import pool
 
 ENTRY_P = 0.10
 
@@ -59,6 +60,22 @@ def screen(x: pd.DataFrame, outcome: Outcome, fit: FitRegression, entry_p: float
         if not varying.any() or not known.event.any():
             continue
         if enters(wald_p(*fit(values[:, varying], known)), entry_p):
+            entered += [c for c, v in zip(columns, varying, strict=True) if v]
+    return entered
+
+
+def screen_imputed(imputed: Sequence[pd.DataFrame], outcome: Outcome, fit: FitRegression, entry_p: float = ENTRY_P) -> list[str]:
+    """The same over several imputations of the patients: P is that of the estimates pooled by Rubin's rules, so that the
+    imputations agree on what enters (Wood, White and Royston, Stat Med 2008;27:3227).
+    """
+    entered: list[str] = []
+    for columns in factors(list(imputed[0].columns)).values():
+        values = [x[columns].to_numpy(dtype=np.float64) for x in imputed]
+        varying = np.all([np.ptp(v, axis=0) > 0 for v in values], axis=0)
+        if not varying.any() or not outcome.event.any():
+            continue
+        fits = [fit(v[:, varying], outcome) for v in values]
+        if enters(pool(np.vstack([c for c, _ in fits]), np.vstack([e for _, e in fits])).p_value, entry_p):
             entered += [c for c, v in zip(columns, varying, strict=True) if v]
     return entered
 

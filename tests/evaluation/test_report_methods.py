@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+import pytest
+
 from evaluation.metrics.registry import METRICS
-from evaluation.report_methods import HOW_TO_READ, methods
+from evaluation.report_methods import HOW_TO_READ, MISSING_HANDLING, methods
+from models.missing import MissingMethod
 
 from .report_cases import SETTINGS
 
@@ -20,6 +25,12 @@ def test_methods_say_how_net_benefit_meets_censoring_and_for_what_its_intervals_
 
     assert "a threshold from 5% to 60%, averaged over repeats, with Kaplan-Meier among those treated" in text
     assert "one threshold at a time" in text
+
+
+@pytest.mark.parametrize("missing", get_args(MissingMethod))
+def test_methods_say_what_is_done_about_missing_values(missing: str) -> None:
+    assert MISSING_HANDLING[missing] in methods({"missing": missing})
+    assert len(MISSING_HANDLING) == len(get_args(MissingMethod))
 
 
 def test_methods_pass_over_settings_that_are_absent() -> None:

@@ -78,7 +78,15 @@ def test_what_was_never_written_is_not_held(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "value"),
-    [("n_folds", 4), ("n_repeats", 3), ("n_trials", 1), ("n_inner_folds", 4), ("seed", 1)],
+    [
+        ("n_folds", 4),
+        ("n_repeats", 3),
+        ("n_trials", 1),
+        ("n_inner_folds", 4),
+        ("seed", 1),
+        ("missing", "multiple"),
+        ("n_imputations", 5),
+    ],
 )
 def test_key_changes_with_every_setting_of_the_fit(change: str, value: int) -> None:
     store, config = CellStore(Path()), BenchmarkConfig()

@@ -64,7 +64,7 @@ def test_benchmark_without_options_is_the_default_configuration(configs: list[Be
 
 def test_options_reach_the_configuration(configs: list[BenchmarkConfig]) -> None:
     crlm(
-        *("benchmark", "--preset", "smoke", "--seed", "0", "--workers", "1", "--fresh"),
+        *("benchmark", "--preset", "smoke", "--seed", "0", "--workers", "1", "--fresh", "--missing", "multiple"),
         *("--model", "paper_cox", "--model", "null_model", "--endpoint", "dfs", "--feature-set", "paper"),
         *("--population", "primary_resected", "--cohort", "tcia_crlm", "--data", "x.csv"),
     )
@@ -73,6 +73,7 @@ def test_options_reach_the_configuration(configs: list[BenchmarkConfig]) -> None
         BenchmarkConfig(
             preset="smoke",
             seed=0,
+            missing="multiple",
             workers=1,
             fresh=True,
             models=("paper_cox", "null_model"),

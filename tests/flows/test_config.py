@@ -113,6 +113,8 @@ def test_name_given_twice_counts_once() -> None:
         ("workers", -1),
         ("cohort", ""),
         ("on_leak", "ignore"),
+        ("missing", "ignore"),
+        ("n_imputations", 1),
         ("n_folds", 2.5),
     ],
 )

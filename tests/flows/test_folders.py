@@ -107,6 +107,17 @@ def test_file_that_cannot_be_moved_leaves_nothing_beside_it(tmp_path: Path) -> N
     assert [p.name for p in tmp_path.iterdir()] == ["target"]
 
 
+@pytest.mark.parametrize(("private", "mode"), [(True, 0o600), (False, 0o640)])
+def test_private_file_is_its_owners_only_and_any_other_follows_the_umask(tmp_path: Path, private: bool, mode: int) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "target", "x", private=private)
+    finally:
+        os.umask(before)
+
+    assert (tmp_path / "target").stat().st_mode & 0o777 == mode
+
+
 @pytest.mark.parametrize(("private", "mode"), [(True, 0o700), (False, 0o750)])
 def test_private_folder_is_its_owners_only_and_any_other_follows_the_umask(tmp_path: Path, private: bool, mode: int) -> None:
     before = os.umask(0o027)

@@ -40,6 +40,11 @@ FILES = [
         "comparisons.csv",
         "verdict.csv",
         "sample_size.csv",
+        "missingness.csv",
+        "single_predictors.csv",
+        "duplicates.csv",
+        "tripod_ai.csv",
+        "probast_ai.csv",
         "predictions.parquet",
         "report.html",
     ),
@@ -119,7 +124,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         return _write(folder, cohort=str(folder / "contract.yaml"), data=str(folder / "named_patients.csv"))
 
 
-def test_seven_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
+def test_twelve_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
     assert [p.name for p in written.outputs.files] == FILES
     assert sorted(p.name for p in written.folder.iterdir() if p.name not in (".lock", "run.json")) == sorted(FILES)
 
@@ -172,7 +177,21 @@ def test_every_question_of_the_leaderboard_has_a_verdict_at_the_top_of_the_repor
     assert set(verdicts["evidence"]) == {"simulated"}
     assert [v.headline for v in written.outputs.verdicts] == verdicts["headline"].tolist()
     assert report.index('id="verdict"') < report.index('id="summary"')
-    assert report.count("simulated cohort, no clinical evidence") == 4
+    at_the_top = report[report.index('<section id="verdict"') : report.index('<section id="summary"')]
+    assert at_the_top.count("simulated cohort, no clinical evidence") == 4
+
+
+def test_files_for_reviewers_have_a_row_for_each_thing_asked(written: Written) -> None:
+    tripod, probast = (pd.read_csv(written.folder / f"{name}.csv") for name in ("tripod_ai", "probast_ai"))
+    single = pd.read_csv(written.folder / "single_predictors.csv")
+    report = written.text("report.html")
+
+    assert (len(tripod), len(probast)) == (52, 34 + 14)
+    assert set(single["population"]) == {"overall"}
+    assert set(single["horizon_months"]) == {6.0, 12.0}
+    assert not single.duplicated(["population", "predictor", "horizon_months"]).any()
+    assert (written.folder / "duplicates.csv").stat().st_mode & 0o077 == 0
+    assert report.index('id="missing"') < report.index('id="audit"') < report.index('id="checklists"')
 
 
 def test_predictions_have_the_documented_schema_and_every_fit_once(written: Written) -> None:

@@ -165,6 +165,13 @@ def test_procedure_is_tuned_as_the_configuration_says() -> None:
     assert (procedure.tuning.n_trials, procedure.horizons_months) == (7, (6.0, 12.0))
 
 
+def test_procedure_meets_missing_values_as_the_configuration_says() -> None:
+    config = CONFIG.model_copy(update={"missing": "multiple", "n_imputations": 4})
+    procedure = work.procedure_of(COX, config, COHORT.outcome("dfs"))
+
+    assert (procedure.missing.method, procedure.missing.n_imputations) == ("multiple", 4)
+
+
 # ---- comparisons
 
 
