@@ -55,7 +55,7 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         }
         encoded = self._encode(predictors)
         missing = np.isnan(encoded)
-        self.seen_ = ~missing.all(axis=0)
+        self.seen_: BoolArray = np.asarray(~missing.all(axis=0))
         self.with_missing_: list[tuple[str, int]] = []
         if self.impute:
             self.medians_ = np.nanmedian(encoded[:, self.seen_], axis=0)
