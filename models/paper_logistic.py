@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.at_horizon import known_status, require_horizon
 from models.logistic import fit_logistic
 from models.risk_model import ModelSpec
 from models.two_stage import complete, screen, selection_note
@@ -21,12 +22,9 @@ class PaperLogistic:
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self._horizon_months = endpoint.primary_horizon_months
-        status = outcome.status_at(self._horizon_months)
-        known = ~np.isnan(status)
+        known, status = known_status(outcome, self._horizon_months)
         x = x.loc[known]
-        at_horizon = Outcome(outcome.time_months[known], status[known] == 1)
-        if at_horizon.event.all() or not at_horizon.event.any():
-            raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
+        at_horizon = Outcome(outcome.time_months[known], status == 1)
         self._columns = screen(x, at_horizon, lambda values, out: fit_logistic(values, out)[:2])
         values, cases = complete(x[self._columns], at_horizon)
         if self._columns and (cases.event.all() or not cases.event.any()):
@@ -37,8 +35,7 @@ class PaperLogistic:
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        if horizon_months != self._horizon_months:
-            raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
+        require_horizon(self._horizon_months, horizon_months)
         values = x[self._columns].to_numpy(dtype=np.float64)
         values = np.where(np.isfinite(values), values, self._fill)
         logit = np.clip(self._intercept + values @ self._coefficients, -50.0, 50.0)
