@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
@@ -64,9 +65,7 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, predictors: pd.DataFrame) -> pd.DataFrame:
         """(n, q) floats, columns as :meth:`get_feature_names_out`."""
         check_is_fitted(self, "columns_out_")
-        absent = set(self.feature_names_in_) - set(predictors.columns)
-        if absent:
-            raise ValueError(f"predictors are missing: {', '.join(sorted(absent))}")
+        _require(self.feature_names_in_, predictors)
         for name, levels in self.levels_.items():
             if not predictors[name].dropna().isin(levels).all():
                 raise ValueError(f"{name}: a level that the training patients' factor does not have; levels: {', '.join(levels)}")
@@ -102,3 +101,23 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         numbers = self.imputer_.transform(observed.to_numpy())
         filled = pd.DataFrame(numbers, columns=self.columns_, index=encoded.index)
         return filled.assign(**indicators)
+
+
+class RawPredictors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Predictors as they are: clinical units, levels, missing values. For models that know their own cut-points."""
+
+    def fit(self, predictors: pd.DataFrame, y: object = None) -> Self:
+        self.feature_names_in_ = np.asarray(list(map(str, predictors.columns)), dtype=object)
+        return self
+
+    def transform(self, predictors: pd.DataFrame) -> pd.DataFrame:
+        """(n, p) predictors, columns as in training. Raises ``ValueError`` for one that is missing."""
+        check_is_fitted(self, "feature_names_in_")
+        _require(self.feature_names_in_, predictors)
+        return predictors[list(self.feature_names_in_)]
+
+
+def _require(names: Iterable[str], predictors: pd.DataFrame) -> None:
+    absent = set(names) - set(predictors.columns)
+    if absent:
+        raise ValueError(f"predictors are missing: {', '.join(sorted(absent))}")

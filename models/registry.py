@@ -10,6 +10,13 @@ from models.paper_cox import PAPER_COX
 from models.paper_logistic import PAPER_LOGISTIC
 from models.penalised_cox import PENALISED_COX
 from models.penalised_logistic import PENALISED_LOGISTIC
+from models.published.fong import FONG_SCORE, FONG_SCORE_FROZEN
+from models.published.game import GAME_SCORE, GAME_SCORE_FROZEN
+from models.published.konopke import KONOPKE_SCORE, KONOPKE_SCORE_FROZEN
+from models.published.m_cs import M_CS_SCORE, M_CS_SCORE_FROZEN
+from models.published.nagashima import NAGASHIMA_SCORE
+from models.published.nordlinger import NORDLINGER_SCORE
+from models.published.tumour_burden import TUMOUR_BURDEN_SCORE
 from models.random_forest_classifier import RANDOM_FOREST_CLASSIFIER
 from models.random_survival_forest import RANDOM_SURVIVAL_FOREST
 from models.risk_model import ModelSpec
@@ -21,6 +28,17 @@ MODELS: dict[str, ModelSpec] = {
     NULL_MODEL.name: NULL_MODEL,
     PAPER_LOGISTIC.name: PAPER_LOGISTIC,
     PAPER_COX.name: PAPER_COX,
+    FONG_SCORE.name: FONG_SCORE,
+    GAME_SCORE.name: GAME_SCORE,
+    TUMOUR_BURDEN_SCORE.name: TUMOUR_BURDEN_SCORE,
+    M_CS_SCORE.name: M_CS_SCORE,
+    NORDLINGER_SCORE.name: NORDLINGER_SCORE,
+    KONOPKE_SCORE.name: KONOPKE_SCORE,
+    NAGASHIMA_SCORE.name: NAGASHIMA_SCORE,
+    FONG_SCORE_FROZEN.name: FONG_SCORE_FROZEN,
+    GAME_SCORE_FROZEN.name: GAME_SCORE_FROZEN,
+    M_CS_SCORE_FROZEN.name: M_CS_SCORE_FROZEN,
+    KONOPKE_SCORE_FROZEN.name: KONOPKE_SCORE_FROZEN,
     PENALISED_LOGISTIC.name: PENALISED_LOGISTIC,
     PENALISED_COX.name: PENALISED_COX,
     XGBOOST_CLASSIFIER.name: XGBOOST_CLASSIFIER,
