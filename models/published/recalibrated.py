@@ -43,6 +43,11 @@ class CompleteInputs:
     def notes(self, predictors: pd.DataFrame) -> tuple[str, ...]:
         """What the points take for granted, and how many patients' were completed."""
         reading = self._score.reading(tuple(map(str, predictors.columns)))
+        if self._score.stand_ins:
+            inputs = self(predictors)
+            points, (low, high) = self._score.points(inputs), self._score.bounds(inputs)
+            n_higher, n_lower = int((high > points).sum()), int((low < points).sum())
+            reading += (f"the true points could be higher in {n_higher} and lower in {n_lower} of {len(inputs)} patients",)
         filled = (f"a missing input was filled in {self.n_filled} of {len(predictors)} patients",) if self.n_filled else ()
         return ("; ".join((*reading, *filled)),) if reading or filled else ()
 
