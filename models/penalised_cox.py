@@ -25,7 +25,8 @@ _PATH_STEPS = 30
 class PenalisedCox:
     """``penalty`` in (0, 1) is the share of the smallest penalty under which every coefficient is 0, and ``l1_ratio`` in (0, 1].
 
-    A share, because the penalty itself means something else in every cohort and for every ``l1_ratio``. The baseline hazard is
+    A share, because the penalty itself means something else in every cohort and for every ``l1_ratio``. The path ends early where
+    a smaller penalty hardly changes the likelihood any more, as glmnet's does. The baseline hazard is
     this package's (Efron), as for boosted trees: its risk is bounded where exp(linear predictor) would overflow.
     """
 

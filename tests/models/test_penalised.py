@@ -66,7 +66,8 @@ def test_almost_no_penalty_is_the_cox_regression_and_almost_all_of_it_the_null_m
     free = PENALISED_COX.build({"penalty": 1e-5, "l1_ratio": 0.5}, 0).fit(x, outcome, DFS)
     held = PENALISED_COX.build({"penalty": 0.999, "l1_ratio": 1.0}, 0).fit(x, outcome, DFS)
 
-    np.testing.assert_allclose(free.risk_at(x, 12.0), fit_cox(x.to_numpy(), outcome).risk_at(x.to_numpy(), 12.0), atol=1e-3)
+    # The path ends where a smaller penalty hardly changes the likelihood any more, as glmnet's does.
+    np.testing.assert_allclose(free.risk_at(x, 12.0), fit_cox(x.to_numpy(), outcome).risk_at(x.to_numpy(), 12.0), atol=5e-3)
     np.testing.assert_allclose(held.risk_at(x, 12.0), 1 - kaplan_meier(outcome).at([12.0])[0, 0], atol=5e-3)
 
 
