@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Self
 
 import numpy as np
@@ -73,9 +74,7 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def transform(self, predictors: pd.DataFrame) -> pd.DataFrame:
         """(n, q) floats, columns as :meth:`get_feature_names_out`."""
         check_is_fitted(self, "columns_out_")
-        absent = set(self.feature_names_in_) - set(predictors.columns)
-        if absent:
-            raise ValueError(f"predictors are missing: {', '.join(sorted(absent))}")
+        _require(self.feature_names_in_, predictors)
         numbers = self._fill(self._encode(predictors))[:, self.varies_]
         return pd.DataFrame(numbers, columns=self.columns_out_, index=predictors.index)
 
@@ -127,3 +126,23 @@ class PredictorEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             return observed
         indicators = np.isnan(encoded[:, [column for _, column in self.with_missing_]])
         return np.column_stack([np.where(np.isnan(observed), self.medians_, observed), indicators])
+
+
+class RawPredictors(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Predictors as they are: clinical units, levels, missing values. For models that know their own cut-points."""
+
+    def fit(self, predictors: pd.DataFrame, y: object = None) -> Self:
+        self.feature_names_in_ = np.asarray(list(map(str, predictors.columns)), dtype=object)
+        return self
+
+    def transform(self, predictors: pd.DataFrame) -> pd.DataFrame:
+        """(n, p) predictors, columns as in training. Raises ``ValueError`` for one that is missing."""
+        check_is_fitted(self, "feature_names_in_")
+        _require(self.feature_names_in_, predictors)
+        return predictors[list(self.feature_names_in_)]
+
+
+def _require(names: Iterable[str], predictors: pd.DataFrame) -> None:
+    absent = set(names) - set(predictors.columns)
+    if absent:
+        raise ValueError(f"predictors are missing: {', '.join(sorted(absent))}")

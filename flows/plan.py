@@ -51,18 +51,18 @@ def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
     for population in config.populations:
         for feature_set in config.feature_sets:
             for endpoint in config.endpoints:
-                reason = _why_not(cohort, population, feature_set, endpoint)
+                unanswerable, predictors = _why_not(cohort, population, feature_set, endpoint)
                 for model in config.models:
                     cell, fit = _cell(population, endpoint, feature_set, model)
                     if fit is None or cell in cells:
                         continue
-                    if reason:
+                    if reason := unanswerable or MODELS[model].unusable(feature_set, predictors):
                         skipped.append(CellResult(cell, "skipped", note=reason))
                     else:
                         cells[cell] = fit
     if not cells:
         notes = dict.fromkeys(note for s in skipped for note in s.note.split("; "))
-        reasons = "; ".join(notes) or "no model answers these endpoints"
+        reasons = "; ".join(notes) or "no model answers these endpoints on these feature sets"
         raise CohortError(f"nothing can be run on cohort {cohort.name}: {reasons}")
     fits = sorted(dict.fromkeys(cells.values()), key=lambda fit: -MODELS[fit.model].relative_cost)
     # The null model is met once for each feature set: its first reason stands, and none if it runs with another.
@@ -83,19 +83,19 @@ def _cell(population: str, endpoint: str, feature_set: str, model: str) -> tuple
     spec = MODELS[model]
     used = feature_set if spec.uses_predictors else NO_FEATURES
     trained_on = spec.trains_on(ENDPOINTS[endpoint])
-    fit = None if trained_on is None else Fit(population, trained_on, used, model)
+    fit = None if trained_on is None or not spec.is_asked_on(feature_set) else Fit(population, trained_on, used, model)
     return Cell(population, endpoint, used, model), fit
 
 
-def _why_not(cohort: Cohort, population: str, feature_set: str, endpoint: str) -> str:
-    """Why the cohort cannot answer, or an empty text."""
+def _why_not(cohort: Cohort, population: str, feature_set: str, endpoint: str) -> tuple[str, tuple[str, ...]]:
+    """Why the cohort cannot answer, whatever the model, or an empty text; and the names of its predictors."""
     try:
         patients = cohort.population(population)
-        build_predictors(cohort, population, FEATURE_SETS[feature_set])
+        predictors = build_predictors(cohort, population, FEATURE_SETS[feature_set])
     except KnownTooLate:
         raise
     except CohortError as error:
-        return str(error)
+        return str(error), ()
     outcome = patients.outcome(ENDPOINTS[endpoint].source)
     reasons = [unsupported(outcome, h) for h in ENDPOINTS[endpoint].horizons_months]
-    return "; ".join(dict.fromkeys(reasons)) if all(reasons) else ""
+    return "; ".join(dict.fromkeys(reasons)) if all(reasons) else "", predictors.names

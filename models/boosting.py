@@ -1,4 +1,4 @@
-"""What the two XGBoost models share."""
+"""What the XGBoost models share."""
 
 from __future__ import annotations
 

@@ -57,8 +57,8 @@ class MissingData:
         return {"single": spec.imputes, "multiple": False, "complete_case": True}[self.method]
 
     def build(self, spec: ModelSpec, params: Params, seed: int) -> RiskModel:
-        """The unfitted model, wrapped where it is to be fitted on several imputations."""
-        if self.method == "multiple" and spec.uses_predictors:
+        """The unfitted model, wrapped where it is to be fitted on several imputations. Published scores meet gaps by rule."""
+        if self.method == "multiple" and spec.uses_predictors and not spec.raw:
             return MultiplyImputed(spec, params, self.n_imputations, seed)
         return spec.build(params, seed)
 

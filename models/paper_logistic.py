@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import BoolArray, Endpoint, FloatArray, Outcome
+from models.at_horizon import known_status, require_horizon
 from models.logistic import fit_logistic
 from models.risk_model import ModelSpec
 from models.two_stage import complete, screen, screen_imputed, selection_note
@@ -16,9 +17,8 @@ from models.two_stage import complete, screen, screen_imputed, selection_note
 
 def _known_at(outcome: Outcome, horizon_months: float) -> tuple[BoolArray, Outcome]:
     """Whose status at the horizon is known, and that status as the event."""
-    status = outcome.status_at(horizon_months)
-    known = ~np.isnan(status)
-    return known, Outcome(outcome.time_months[known], status[known] == 1)
+    known, status = known_status(outcome, horizon_months)
+    return known, Outcome(outcome.time_months[known], status == 1)
 
 
 def _wald(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
@@ -44,8 +44,6 @@ class PaperLogistic:
         self._horizon_months = endpoint.primary_horizon_months
         known, at_horizon = _known_at(outcome, self._horizon_months)
         x = x.loc[known]
-        if at_horizon.event.all() or not at_horizon.event.any():
-            raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
         self.columns = screen(x, at_horizon, _wald) if self.columns is None else self.columns
         values, cases = complete(x[self.columns], at_horizon)
         if self.columns and (cases.event.all() or not cases.event.any()):
@@ -56,8 +54,7 @@ class PaperLogistic:
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        if horizon_months != self._horizon_months:
-            raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
+        require_horizon(self._horizon_months, horizon_months)
         values = x[self.columns].to_numpy(dtype=np.float64)
         values = np.where(np.isfinite(values), values, self._fill)
         logit = np.clip(self._intercept + values @ self.coefficients, -50.0, 50.0)

@@ -10,18 +10,18 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from features.encode import PredictorEncoder
+from features.encode import PredictorEncoder, RawPredictors
 from features.feature_set import Predictors
 from models.missing import MissingData
 from models.risk_model import ModelSpec, RiskModel
-from models.tuning import Tuning, tune
+from models.tuning import Tuning, make_encoder, tune
 
 
 @dataclass(frozen=True, eq=False)
 class FittedProcedure:
     """A model with the encoder fitted beside it: predictors in, risk out."""
 
-    encoder: PredictorEncoder
+    encoder: PredictorEncoder | RawPredictors
     model: RiskModel
     params: Mapping[str, Any]
     horizons_months: tuple[float, ...]
@@ -58,7 +58,7 @@ class Procedure:
         params = dict(spec.defaults)
         if spec.search is not None and self.tuning.n_trials > 0:
             params |= tune(spec, predictors, outcome, self.endpoint, self.horizons_months, self.tuning, seed)
-        encoder = PredictorEncoder(predictors.skewed, impute=self.missing.encoder_imputes(spec)).fit(predictors.frame)
+        encoder = make_encoder(spec, predictors, self.missing.encoder_imputes(spec)).fit(predictors.frame)
         x = encoder.transform(predictors.frame)
         if spec.uses_predictors and x.shape[1] == 0:
             raise ValueError("no predictor varies among the training patients")

@@ -1,52 +1,20 @@
-"""scikit-survival's random survival forest, on gridded event times."""
+"""scikit-survival's random survival forest (Ishwaran et al. 2008), on gridded event times."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from sksurv.ensemble import RandomSurvivalForest
 
-import pandas as pd
-from sksurv.ensemble import RandomSurvivalForest as SksurvForest
-
-from cohort.types import Endpoint, FloatArray, Outcome
-from models.risk_model import ModelSpec, Params
-from models.sksurv_risk import risk_from_curves, structured
-from models.time_grid import on_grid, time_grid
-
-if TYPE_CHECKING:
-    import optuna
-
-
-class RandomSurvivalForest:
-    def __init__(self, params: Params, seed: int) -> None:
-        self.params, self.seed = params, seed
-        self.notes: tuple[str, ...] = ()
-
-    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
-        grid = time_grid(outcome, endpoint.horizons_months)
-        self._forest = SksurvForest(**self.params, random_state=self.seed, n_jobs=1)
-        self._forest.fit(x.to_numpy(), structured(on_grid(outcome, grid)))
-        return self
-
-    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        return risk_from_curves(self._forest, x, horizon_months)
-
-
-def _search(trial: optuna.Trial) -> Params:
-    return {
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 40, log=True),
-        "max_features": trial.suggest_float("max_features", 0.1, 0.8),
-        "max_samples": trial.suggest_float("max_samples", 0.5, 1.0),
-    }
-
+from models.risk_model import ModelSpec
+from models.survival_forest import FOREST_DEFAULTS, WHILE_TUNING, SurvivalForest, search_forest
 
 RANDOM_SURVIVAL_FOREST = ModelSpec(
     name="random_survival_forest",
     label="Random survival forest",
     role="challenger",
     answers="any_time",
-    build=RandomSurvivalForest,
-    search=_search,
-    defaults={"n_estimators": 100, "min_samples_leaf": 15, "max_features": 0.3, "max_samples": 0.8},
-    while_tuning={"n_estimators": 50},
+    build=lambda params, seed: SurvivalForest(RandomSurvivalForest, params, seed),
+    search=search_forest,
+    defaults=FOREST_DEFAULTS,
+    while_tuning=WHILE_TUNING,
     relative_cost=20.0,
 )

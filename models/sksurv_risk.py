@@ -1,4 +1,4 @@
-"""What the two scikit-survival models share: the structured outcome, and risk read off a survival curve."""
+"""What the scikit-survival models share: the structured outcome, and risk read off a survival curve."""
 
 from __future__ import annotations
 

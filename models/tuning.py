@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedKFold
 
 from cohort.types import Endpoint, IntArray, Outcome
-from features.encode import PredictorEncoder
+from features.encode import PredictorEncoder, RawPredictors
 from features.feature_set import Predictors
 from models.kaplan_meier import ipcw_brier
 from models.risk_model import ModelSpec
@@ -82,8 +82,13 @@ def tune(
     return dict(search(cast("optuna.Trial", optuna.trial.FixedTrial(study.best_params))))
 
 
+def make_encoder(spec: ModelSpec, predictors: Predictors, impute: bool) -> PredictorEncoder | RawPredictors:
+    """What stands between predictors and a model, unfitted."""
+    return RawPredictors() if spec.raw else PredictorEncoder(predictors.skewed, impute=impute)
+
+
 def _encode_fold(spec: ModelSpec, predictors: Predictors, outcome: Outcome, train: IntArray, test: IntArray) -> _InnerFold:
-    encoder = PredictorEncoder(predictors.skewed, impute=spec.imputes).fit(predictors.frame.iloc[train])
+    encoder = make_encoder(spec, predictors, spec.imputes).fit(predictors.frame.iloc[train])
     return _InnerFold(
         encoder.transform(predictors.frame.iloc[train]),
         encoder.transform(predictors.frame.iloc[test]),

@@ -9,6 +9,7 @@ import pandas as pd
 import xgboost as xgb
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.at_horizon import known_status, require_horizon
 from models.boosting import BOOSTING_DEFAULTS, booster_settings, search_boosting
 from models.risk_model import ModelSpec, Params
 
@@ -25,18 +26,14 @@ class XGBoostClassifier:
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self._horizon_months = endpoint.primary_horizon_months
-        status = outcome.status_at(self._horizon_months)
-        known = ~np.isnan(status)
-        if len(np.unique(status[known])) < 2:
-            raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
+        known, status = known_status(outcome, self._horizon_months)
         settings, rounds = booster_settings(self.params, self.seed, "binary:logistic")
-        settings["base_score"] = float(status[known].mean())
-        self._booster = xgb.train(settings, xgb.DMatrix(x.to_numpy()[known], status[known]), rounds)
+        settings["base_score"] = float(status.mean())
+        self._booster = xgb.train(settings, xgb.DMatrix(x.to_numpy()[known], status), rounds)
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        if horizon_months != self._horizon_months:
-            raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
+        require_horizon(self._horizon_months, horizon_months)
         return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy())), dtype=np.float64)
 
 

@@ -20,7 +20,13 @@ from flows.config import BenchmarkConfig
 from flows.plan import Fit, Plan, horizons_of, make_plan
 from models.registry import MODELS
 
-COHORT = simulate_cohort(200, seed=1).cohort
+from ..staging import stages
+
+SIMULATED = simulate_cohort(200, seed=1).cohort
+COHORT = replace(SIMULATED, frame=SIMULATED.frame.assign(**stages(200, seed=1)))
+NEEDS_STAGES = {"fong_score", "game_score", "m_cs_score", "nordlinger_score", "nagashima_score"}
+#: Two populations of which one withholds the stages of the primary; default endpoints and feature sets.
+WITHHELD = "overall"
 
 
 def _without(*columns: str, cohort: Cohort = COHORT) -> Cohort:
@@ -51,13 +57,39 @@ def _expected(config: BenchmarkConfig) -> set[Cell]:
     ):
         if MODELS[model].answers == "horizon" and endpoint in ("dfs", "os"):
             continue
+        if MODELS[model].role == "published" and feature_set == "paper":
+            continue
         cells.add(Cell(population, endpoint, "none" if model == "null_model" else feature_set, model))
     return cells
 
 
 def test_every_cell_of_configuration_and_registry_appears_once(full: Plan) -> None:
-    assert Counter(c.name for c in full.cells) == Counter(c.name for c in _expected(BenchmarkConfig()))
-    assert not full.skipped
+    every = [*full.cells, *(skipped.cell for skipped in full.skipped)]
+
+    assert Counter(c.name for c in every) == Counter(c.name for c in _expected(BenchmarkConfig()))
+
+
+def test_a_score_is_skipped_with_the_reason_where_an_input_is_withheld_and_run_where_it_is_known(full: Plan) -> None:
+    assert {s.cell.model for s in full.skipped} == NEEDS_STAGES
+    assert {s.cell.population for s in full.skipped} == {WITHHELD}
+    assert all(s.status == "skipped" and "(pn_stage)" in s.note for s in full.skipped)
+    assert {c.model for c in full.cells if c.population == "primary_resected"} >= NEEDS_STAGES
+
+
+def test_a_score_that_cannot_be_computed_alone_leaves_nothing_to_run_and_says_why() -> None:
+    config = BenchmarkConfig(models=("fong_score",), populations=("overall",))
+
+    with pytest.raises(
+        CohortError, match=r"Fong score is not computable on baseline: it needs node-positive primary \(pn_stage\)"
+    ):
+        make_plan(config, COHORT)
+
+
+def test_a_score_is_not_asked_on_the_papers_features() -> None:
+    config = BenchmarkConfig(models=("konopke_score",), feature_sets=("paper",))
+
+    with pytest.raises(CohortError, match="no model answers these endpoints on these feature sets"):
+        make_plan(config, COHORT)
 
 
 def test_every_fit_is_read_by_a_cell_and_every_cell_has_a_fit(full: Plan) -> None:
@@ -68,17 +100,17 @@ def test_every_fit_is_read_by_a_cell_and_every_cell_has_a_fit(full: Plan) -> Non
 
 @pytest.mark.parametrize("model", [name for name, spec in MODELS.items() if spec.answers == "any_time"])
 def test_one_survival_fit_serves_both_relapse_endpoints_and_dfs(model: str) -> None:
-    plan = make_plan(BenchmarkConfig(models=(model,), feature_sets=("paper",), populations=("overall",)), COHORT)
-    used = "none" if model == "null_model" else "paper"
-    shared = Fit("overall", "dfs", used, model)
+    plan = make_plan(BenchmarkConfig(models=(model,), feature_sets=("baseline",), populations=("primary_resected",)), COHORT)
+    used = "none" if model == "null_model" else "baseline"
+    shared = Fit("primary_resected", "dfs", used, model)
 
     assert {c.endpoint for c in plan.cells_of(shared)} == {"relapse_6m", "relapse_12m", "dfs"}
-    assert set(plan.fits) == {shared, Fit("overall", "os", used, model)}
+    assert set(plan.fits) == {shared, Fit("primary_resected", "os", used, model)}
 
 
 @pytest.mark.parametrize("model", [name for name, spec in MODELS.items() if spec.answers == "horizon"])
 def test_a_classifier_is_trained_for_each_horizon_and_answers_no_time_endpoint(model: str) -> None:
-    plan = make_plan(BenchmarkConfig(models=(model,), feature_sets=("paper",), populations=("overall",)), COHORT)
+    plan = make_plan(BenchmarkConfig(models=(model,), feature_sets=("baseline",), populations=("primary_resected",)), COHORT)
 
     assert {cell.endpoint: fit.trained_on for cell, fit in plan.cells.items()} == {
         "relapse_6m": "relapse_6m",
