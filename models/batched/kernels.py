@@ -58,9 +58,9 @@ _CONVERGED, _ALIASED, _SEPARATED, _NOT_CONVERGED, _ONE_STATUS = (int(status) for
 _MAX_ITERATIONS, _MAX_HALVINGS = 30, 20
 #: Squared distance to the maximum in standard errors at which Newton's next step is the last one: it squares the distance.
 _NEAR = 1e-12
-#: A gain of the log likelihood below this share of it (R's coxph.control) by a step longer than this many standard deviations:
-#: the likelihood is flat there, and has no maximum.
-_FLAT_GAIN, _FLAT_STEP = 1e-9, 0.1
+#: A step that gains less than this share of the log likelihood (R's coxph.control), and yet is long for what it gains, since the
+#: standard error along it is beyond ``SEPARATED_BEYOND``: the likelihood is flat there, and has no maximum.
+_FLAT_GAIN = 1e-9
 #: Share of a column that the others do not give, below which it is taken to be their combination.
 _COLLINEAR = 1e-10
 #: R's glm starts at risks of 1/4 and 3/4, which makes its first step longer than one from 0 by (log 3 + 4/3) / 2.
@@ -307,7 +307,7 @@ def _newton(data: Data, is_cox: bool, floor: float, first_step: float, beta: Flo
             if iteration == 0:
                 step[a] *= first_step
         near = gain <= _NEAR
-        flat = gain <= 2.0 * _FLAT_GAIN * max(1.0, abs(value)) and longest > _FLAT_STEP
+        flat = gain <= 2.0 * _FLAT_GAIN * max(1.0, abs(value)) and longest > SEPARATED_BEYOND * math.sqrt(gain)
         # What rounding may take from the likelihood; the last step is so short that nothing else can.
         lowest = value - (1e-9 if near else 1e-12) * max(1.0, abs(value))
         risen = -np.inf
