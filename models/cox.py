@@ -19,7 +19,8 @@ from models.batched.regression import BatchedRegression
 class CoxFit:
     """``coefficients`` (p,) are log hazard ratios, ``covariance`` (p, p) their inverse information.
 
-    ``converged`` is True of a separated fit too, whose likelihood stands still; ``status`` tells. ``times_months`` and ``cumulative_hazard`` (m,) are the baseline at the predictors' training means ``centre``.
+    ``converged`` is True of a separated fit too, whose likelihood stands still; ``status`` tells them apart. ``times_months`` and
+    ``cumulative_hazard`` (m,) are the baseline at the predictors' training means ``centre``.
     """
 
     coefficients: FloatArray

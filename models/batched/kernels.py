@@ -86,7 +86,7 @@ def compiled_once(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 @compiled
 def _cholesky(matrix: FloatArray, active: BoolArray, floor: float, lower: FloatArray) -> bool:
-    """Lower triangular root of the active rows of ``matrix``, of which only the lower triangle is read; the rest is the unit matrix.
+    """Lower triangular root of the active rows of ``matrix``, whose lower triangle is read; the rest is the unit matrix.
 
     A row whose pivot is not above ``floor`` becomes inactive if ``floor`` is above 0; otherwise the answer is False.
     """
@@ -465,8 +465,8 @@ def _fit_drawn(
         drawn_pattern[m], drawn_time[m], weight[m], drawn_event[m] = g, time[i], times, event[i]
         m += 1
     return _fit(
-        x[:used], total[:used], cases[:used], drawn_pattern[:m], weight[:m], drawn_event[:m], drawn_time[:m], is_cox, coefficients,
-        varies,
+        x[:used], total[:used], cases[:used], drawn_pattern[:m], weight[:m], drawn_event[:m], drawn_time[:m], is_cox,
+        coefficients, varies,
     )  # fmt: skip
 
 

@@ -78,8 +78,8 @@ class CovariateSets:
 class BatchedRegression:
     """Patients ready for any number of fits; build by :meth:`logistic` or :meth:`cox`.
 
-    ``x`` (n, k), NaN where missing, ``event`` and ``time`` (n,) are in the order of fitting; ``rows`` (n,) says where each of them
-    stood, and so which weight is his. ``time`` numbers the distinct times, which descend.
+    ``x`` (n, k), NaN where missing, ``event`` and ``time`` (n,) are in the order of fitting; ``rows`` (n,) says where each of
+    them stood, and so which weight is his. ``time`` numbers the distinct times, which descend.
     """
 
     x: FloatArray

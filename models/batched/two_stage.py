@@ -1,7 +1,7 @@
 """The paper's whole two-stage procedure in many resamples at once: what it selects, what it estimates, and how that ended.
 
-The procedure is that of ``models.two_stage``, with the same answer in every resample as ``PaperLogistic`` and ``PaperCox`` give on
-the duplicated rows: available cases in stage one, P read at two decimals, whole factors, complete cases in stage two.
+The procedure is that of ``models.two_stage``, with the same answer in every resample as ``PaperLogistic`` and ``PaperCox`` give
+on the duplicated rows: available cases in stage one, P read at two decimals, whole factors, complete cases in stage two.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _CHUNK = 250
 class TwoStageFits:
     """The procedure in B resamples, of f factors with k columns together.
 
-    ``selected`` (B, f): which factors entered stage two; ``screen_status`` (B, f): how their fits alone ended. ``coefficients`` and
-    ``standard_errors`` (B, k) and ``intercept`` (B,) are stage two's, ``n_complete`` (B,) the patients it used, duplicates counted,
-    and ``status`` (B,) how it ended, all codes of ``FitStatus``. A column that did not enter, did not vary or is aliased has the
-    coefficient 0. Where nothing enters, stage two has no columns and gives everybody the mean risk; where the patients complete in
-    what entered have one status (``ONE_STATUS``) there is no fit, and coefficients and intercept are NaN.
+    ``selected`` (B, f): which factors entered stage two; ``screen_status`` (B, f): how their fits alone ended. ``coefficients``
+    and ``standard_errors`` (B, k) and ``intercept`` (B,) are stage two's, ``n_complete`` (B,) the patients it used, duplicates
+    counted, and ``status`` (B,) how it ended; both statuses are codes of ``FitStatus``. A column that did not enter, did not vary
+    or is aliased has the coefficient 0. Where nothing enters, stage two has no columns and gives everybody the mean risk; where
+    the patients complete in what entered have one status (``ONE_STATUS``) there is no fit: coefficients and intercept are NaN.
     """
 
     columns: tuple[str, ...]
@@ -141,9 +141,7 @@ def bootstrap_two_stage(
     starts = range(0, max(1, len(weights)), _CHUNK)
     work = [(name, start) for name in prepared for start in starts]
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        parts = Parallel(n_jobs=n_jobs)(
-            delayed(prepared[name].fit)(weights[start : start + _CHUNK]) for name, start in work
-        )
+        parts = Parallel(n_jobs=n_jobs)(delayed(prepared[name].fit)(weights[start : start + _CHUNK]) for name, start in work)
     by_name = {name: [part for (owner, _), part in zip(work, parts, strict=True) if owner == name] for name in prepared}
     return {name: _joined(found) for name, found in by_name.items()}
 

@@ -32,6 +32,8 @@ for (name in names(second)) {
     # glm's tolerance of collinearity falls with epsilon: what is aliased is asked of the usual one, and left out of the exact one.
     kept <- terms[!is.na(coef(glm(reformulate(terms, "early"), binomial, drawn))[terms])]
     logistic <- suppressWarnings(glm(reformulate(kept, "early"), binomial, drawn, control = exact))
+    # Errors are those of the step before the last: steps from where it stands, until there is none.
+    for (again in 1:3) logistic <- suppressWarnings(glm(reformulate(kept, "early"), binomial, drawn, control = exact, start = coef(logistic)))
     stopifnot(abs(coef(logistic)[kept]) < 10) # not separated
     errors <- sqrt(diag(vcov(logistic)))[terms]
     add <- function(kind, coefficient, error, null, fitted, n, intercept, other) rows[[length(rows) + 1]] <<- data.frame(
