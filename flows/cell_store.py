@@ -33,7 +33,7 @@ _CODE_OF_RESULTS = (
 )  # fmt: skip
 #: A staging folder older than this was left by a writer that was killed.
 _ABANDONED_SECONDS = 6 * 3600
-_LIBRARIES_THAT_FIT = ("numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "statsmodels", "xgboost")
+_LIBRARIES_THAT_FIT = ("numba", "numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "xgboost")
 _PREDICTIONS, _MODEL, _SUMMARY = "predictions.parquet", "model.joblib", "fit.json"
 
 

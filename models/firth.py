@@ -20,11 +20,8 @@ from scipy.linalg import cho_solve
 from scipy.special import expit, logit
 
 from cohort.types import BoolArray, FloatArray, Outcome
+from models.batched.kernels import SEPARATED_BEYOND
 from models.cox import RiskSets
-
-#: A coefficient of one standard deviation beyond this, or a standard error, means that the likelihood has no maximum: risks of
-#: 0.0001 against 0.9999 in 300 patients are separation, not an effect.
-SEPARATED_BEYOND = 10.0
 
 _CRITICAL = float(stats.chi2.ppf(0.95, 1))
 

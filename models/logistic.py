@@ -1,37 +1,26 @@
-"""Logistic regression by statsmodels, as R's ``glm`` answers: Wald errors, and an answer under separation too."""
+"""Logistic regression as R's ``glm`` answers: Wald errors, and an answer under separation too.
+
+One fit of :mod:`models.batched`; agrees with R's ``glm`` and with statsmodels (tests/models/).
+"""
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
-import statsmodels.api as sm
-from statsmodels.tools.sm_exceptions import ConvergenceWarning, PerfectSeparationWarning, SingularMatrixWarning
 
 from cohort.types import FloatArray, Outcome
-
-#: R's glm has as many iterations; they end a separated fit, whose coefficients grow by one an iteration.
-_MAX_ITERATIONS = 25
-#: Change of every coefficient at the last step, relative and absolute. The next step would be of the order of its square.
-_TOLERANCE = 1e-10
+from models.batched.regression import BatchedRegression
 
 
 def fit_logistic(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray, float]:
-    """Coefficients and standard errors of x's columns, and the intercept. ``outcome.event`` is the status at the horizon."""
-    # Centred, so that a column that is constant among these patients gets no share of the intercept.
-    centre = x.mean(axis=0)
-    design = np.column_stack([np.ones(len(x)), x - centre])
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        # A separated level (BRAF: 6 patients) ends at a large coefficient with a larger standard error, as R's glm does.
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
-        # Forms of one variable can be collinear; the fitted risks are the same whichever of them carries the coefficient.
-        warnings.simplefilter("ignore", SingularMatrixWarning)
-        # Until the coefficients stand still. statsmodels' errors are those of the step before the last: a criterion on the
-        # deviance, whose change is the square of the step, would leave them in the sixth digit.
-        fit = sm.GLM(outcome.event.astype(np.float64), design, family=sm.families.Binomial()).fit(
-            maxiter=_MAX_ITERATIONS, tol_criterion="params", atol=_TOLERANCE, rtol=_TOLERANCE
-        )
-    coefficients = np.asarray(fit.params[1:], dtype=np.float64)
-    return coefficients, np.asarray(fit.bse[1:]), float(fit.params[0] - centre @ coefficients)
+    """Coefficients and standard errors (p,) of x's columns, and the intercept. ``outcome.event`` is the status at the horizon.
+
+    A separated level (BRAF: 6 patients) ends at a large coefficient with a larger standard error, as in R's glm. A column that is
+    constant, or a combination of those before it (forms of one variable can be), has the coefficient and error 0: the fitted
+    risks are the same whichever of them carries the coefficient. Where all patients have one status the intercept is infinite.
+    Raises ``ValueError`` on missing values.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    if x.ndim != 2 or len(x) != len(outcome) or not np.isfinite(x).all():
+        raise ValueError("x is a finite (n, p) matrix with one row a patient")
+    fit = BatchedRegression.logistic(x, outcome.event).fit_once()
+    return fit.coefficients[0], fit.standard_errors[0], float(fit.intercept[0, 0])

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from cohort.types import FloatArray, Outcome
+from cohort.types import BoolArray, FloatArray, Outcome
 from features.encode import factor_of
 from models.rubin import pool
 
@@ -39,9 +39,14 @@ def wald_p(coefficients: FloatArray, standard_errors: FloatArray) -> FloatArray:
     return np.asarray(2 * stats.norm.sf(np.abs(z)), dtype=np.float64)
 
 
+def reaches(p_values: FloatArray, entry_p: float = ENTRY_P) -> BoolArray:
+    """Whether each P value, read at two decimals, is at most ``entry_p``."""
+    return np.asarray(np.round(p_values, 2) <= entry_p, dtype=np.bool_)
+
+
 def enters(p_values: FloatArray, entry_p: float = ENTRY_P) -> bool:
     """Whether a factor with these Wald P values of its levels goes on to stage two."""
-    return bool((np.round(p_values, 2) <= entry_p).any())
+    return bool(reaches(p_values, entry_p).any())
 
 
 def complete(x: pd.DataFrame, outcome: Outcome) -> tuple[FloatArray, Outcome]:

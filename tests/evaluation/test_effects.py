@@ -91,7 +91,7 @@ def test_wald_numbers_of_one_covariate_and_of_many_are_those_of_r(name: str, kin
         ours = wald(fit.coefficients, fit.standard_errors)
     else:
         ours = wald(*fit_logistic(x, Outcome(np.ones(len(x)), data["early"].to_numpy()))[:2])
-    # statsmodels takes the logistic errors at its last step but one, which shows in the sixth digit of P.
+    # R's logistic errors are those of its last step but one, which shows in the sixth digit of P.
     np.testing.assert_allclose(ours, expected[NUMBERS], rtol=1e-6 if kind == "cox" else 2e-5)
 
 

@@ -8,8 +8,8 @@ population, which follows from the true risks without any outcome being drawn.
 - ``refitted``: logistic regressions of twelve predictors, four of them related, cross-validated twice in five folds in each
   cohort. The truth is the mean over the ten fold models, each judged in the population: what such fits are worth.
 
-    python benchmarks/coverage.py fixed --cohorts 500
-    python benchmarks/coverage.py refitted --cohorts 500
+    python benchmarks/interval_coverage.py fixed --cohorts 500
+    python benchmarks/interval_coverage.py refitted --cohorts 500
 """
 
 from __future__ import annotations
