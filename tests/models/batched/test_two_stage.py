@@ -39,9 +39,9 @@ def _slow(x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> tuple[set[st
     """Factors that enter, and coefficients, of the estimator that the benchmark uses, on rows as they are."""
     if endpoint.kind == "binary":
         model = PaperLogistic().fit(x, outcome, endpoint)
-        return set(factors(model._columns)), dict(zip(model._columns, model._coefficients, strict=True))
+        return set(factors(model.columns)), dict(zip(model.columns, model.coefficients, strict=True))
     cox = PaperCox().fit(x, outcome, endpoint)
-    return set(factors(cox._columns)), dict(zip(cox._columns, cox._fit.coefficients, strict=True))
+    return set(factors(cox.columns)), dict(zip(cox._columns, cox._fit.coefficients, strict=True))
 
 
 @pytest.mark.parametrize("name", list(ENDPOINTS))
