@@ -26,6 +26,12 @@ class AftFit:
     scale: float
 
 
+def stop_at(outcome: Outcome, last_months: float) -> Outcome:
+    """Everybody still followed after ``last_months`` censored there."""
+    later = outcome.time_months > last_months
+    return Outcome(np.where(later, last_months, outcome.time_months), outcome.event & ~later)
+
+
 def fit_aft(outcome: Outcome, distribution: str) -> AftFit:
     """Fit all patients' times at once; censored ones count as later than observed. Agrees with R's ``survreg(Surv ~ 1)``.
 

@@ -9,7 +9,7 @@ import pandas as pd
 import xgboost as xgb
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from models.aft import ERRORS, aft_risk, fit_aft
+from models.aft import ERRORS, aft_risk, fit_aft, stop_at
 from models.boosting import BOOSTING_DEFAULTS, booster_settings, search_boosting
 from models.risk_model import ModelSpec, Params
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 class XGBoostAFT:
     """Starts from the training patients' own distribution and keeps its scale, so that no round at all is the null model.
 
-    XGBoost's own start (half a month, scale 1) is far from any cohort's times, and its risks are off for it.
+    XGBoost's own start (half a month, scale 1) is far from any cohort's times, and its risks are off for it. Follow-up is stopped
+    at the endpoint's last horizon (van Houwelingen 2007): a distribution that also had to fit those who never relapse would be
+    wrong at the horizons (0.52 instead of 0.60 by 12 months in the embedded cohort), and nothing later is asked for.
     """
 
     def __init__(self, params: Params, seed: int) -> None:
@@ -29,6 +31,7 @@ class XGBoostAFT:
         self.notes: tuple[str, ...] = ()
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
+        outcome = stop_at(outcome, endpoint.primary_horizon_months)
         self._start = fit_aft(outcome, self._distribution)
         settings, rounds = booster_settings(self.params, self.seed, "survival:aft")
         settings |= {"aft_loss_distribution": self._distribution, "aft_loss_distribution_scale": self._start.scale}
@@ -57,7 +60,7 @@ XGBOOST_AFT = ModelSpec(
     answers="any_time",
     build=XGBoostAFT,
     search=_search,
-    defaults={**BOOSTING_DEFAULTS, "distribution": "extreme"},
+    defaults={**BOOSTING_DEFAULTS, "distribution": "logistic"},
     imputes=False,
     relative_cost=3.0,
 )

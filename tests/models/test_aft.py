@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cohort.types import ENDPOINTS, Outcome
-from models.aft import aft_risk, fit_aft
+from models.aft import aft_risk, fit_aft, stop_at
 from models.kaplan_meier import kaplan_meier
 from models.xgboost_aft import XGBOOST_AFT
 
@@ -48,13 +48,23 @@ def test_boosting_without_a_round_of_weight_is_the_cohorts_own_distribution(dist
     outcome = _lung()
     x = pd.DataFrame({"noise": np.arange(len(outcome), dtype=float)})
     params = {**XGBOOST_AFT.defaults, "distribution": distribution, "learning_rate": 1e-9}
-    start = fit_aft(outcome, distribution)
+    start = fit_aft(stop_at(outcome, 12.0), distribution)
 
     model = XGBOOST_AFT.build(params, 0).fit(x, outcome, ENDPOINTS["dfs"])
 
     expected = aft_risk(np.full(len(x), start.location), start.scale, distribution, 12.0)
     np.testing.assert_allclose(model.risk_at(x, 12.0), expected, atol=1e-6)
-    assert expected[0] == pytest.approx(1 - kaplan_meier(outcome).at([12.0])[0, 0], abs=0.06)
+    assert expected[0] == pytest.approx(1 - kaplan_meier(outcome).at([12.0])[0, 0], abs=0.03)
+
+
+def test_stopping_leaves_the_status_at_every_earlier_time_as_it_was() -> None:
+    outcome = Outcome(np.array([3.0, 12.0, 12.0, 12.5, 40.0]), np.array([True, True, False, True, False]))
+    stopped = stop_at(outcome, 12.0)
+
+    assert stopped.time_months.tolist() == [3, 12, 12, 12, 12]
+    assert stopped.event.tolist() == [True, True, False, False, False]
+    for horizon in (2.0, 3.0, 11.0, 12.0):
+        np.testing.assert_array_equal(stopped.status_at(horizon), outcome.status_at(horizon))
 
 
 def test_no_event_and_no_spread_are_refused() -> None:
