@@ -10,7 +10,7 @@ import pandas as pd
 from cohort.types import Endpoint, FloatArray, Outcome
 from models.cox import CoxFit, fit_cox
 from models.risk_model import ModelSpec
-from models.two_stage import complete, screen, selection_note
+from models.two_stage import complete, predictors_in, screen, selection_note
 
 
 def _wald(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
@@ -21,12 +21,14 @@ def _wald(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
 class PaperCox:
     def __init__(self) -> None:
         self.notes: tuple[str, ...] = ()
+        self.selected: tuple[str, ...] = ()
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self._columns = screen(x, outcome, _wald)
         values, cases = complete(x[self._columns], outcome)
         self._fit: CoxFit = fit_cox(values, cases)
         self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
+        self.selected = predictors_in(self._columns)
         self.notes = selection_note(self._columns, len(values), len(x))
         return self
 

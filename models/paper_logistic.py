@@ -10,7 +10,7 @@ import pandas as pd
 from cohort.types import Endpoint, FloatArray, Outcome
 from models.logistic import fit_logistic
 from models.risk_model import ModelSpec
-from models.two_stage import complete, screen, selection_note
+from models.two_stage import complete, predictors_in, screen, selection_note
 
 
 class PaperLogistic:
@@ -18,6 +18,7 @@ class PaperLogistic:
 
     def __init__(self) -> None:
         self.notes: tuple[str, ...] = ()
+        self.selected: tuple[str, ...] = ()
 
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self._horizon_months = endpoint.primary_horizon_months
@@ -33,6 +34,7 @@ class PaperLogistic:
             raise ValueError(f"all {len(values)} patients complete in {', '.join(self._columns)} have the same status")
         self._coefficients, _, self._intercept = fit_logistic(values, cases)
         self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
+        self.selected = predictors_in(self._columns)
         self.notes = selection_note(self._columns, len(values), len(x))
         return self
 
