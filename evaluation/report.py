@@ -25,6 +25,7 @@ from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
+from evaluation.report_optimism import Resampled, optimism_view
 from evaluation.report_patients import cohort_view
 from evaluation.report_sample_size import sample_size_view
 from evaluation.report_summary import CellKey, Summary, cell_key, cell_name, summarise
@@ -48,6 +49,7 @@ class ReportData:
     cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
     decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
     comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
+    resampled : what the bootstrap of whole procedures gave; empty, the section is left out.
     """
 
     cohort_title: str
@@ -68,6 +70,7 @@ class ReportData:
     decision_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
     comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
     verdicts: tuple[Verdict, ...] = ()
+    resampled: Resampled = field(default_factory=Resampled)
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -101,6 +104,7 @@ def render_report(data: ReportData) -> str:
         settings=list(flat_settings(data.settings)),
         cohort=cohort_view(data.description),
         sample_size=sample_size_view(data.sample_size),
+        optimism=optimism_view(data.resampled),
         field_best_auc=FIELD_BEST_AUC,
     )
 

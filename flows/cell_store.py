@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -42,7 +42,10 @@ _PREDICTIONS, _MODEL, _SUMMARY = "predictions.parquet", "model.joblib", "fit.jso
 
 @dataclass(frozen=True)
 class FitSummary:
-    """What a fit says of itself. ``failures`` are folds that raised; ``params`` are of the fit on all patients."""
+    """What a fit says of itself. ``failures`` are folds that raised; ``params`` are of the fit on all patients.
+
+    ``selected`` of a chunk of resamples: by the resample's number, the predictors that its model chose.
+    """
 
     name: str
     seconds: float
@@ -50,6 +53,7 @@ class FitSummary:
     notes: tuple[str, ...]
     failures: tuple[str, ...]
     n_predictors: int
+    selected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

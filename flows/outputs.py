@@ -26,6 +26,7 @@ from flows.cell_work import CellWork
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
 from flows.plan import Plan
+from flows.resampled import gather_resampled, write_resampled
 from flows.run_directory import RunDirectory
 from flows.work import EvaluatedCell
 
@@ -71,6 +72,7 @@ def write_outputs(
     write_atomically(run.path / COMPARISONS, comparisons.to_csv(index=False))
     write_atomically(run.path / VERDICT, verdict_table(verdicts).to_csv(index=False))
     _gather_predictions(run.path / PREDICTIONS, [work.keys[fit] for fit in plan.fits], work.store)
+    resampled = gather_resampled(plan.cells, run.path / "cells")
     failed = [f"{r.cell.name}: {r.note}" for r in results if r.status == "failed"]
     report = ReportData(
         cohort_title=cohort.title,
@@ -91,10 +93,12 @@ def write_outputs(
         verdicts=verdicts,
         decision_curves=decision_curves,
         decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
+        resampled=resampled,
     )
     write_report(report, run.path / REPORT)
     names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, REPORT)
-    return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
+    files = (*(run.path / name for name in names), *write_resampled(resampled, run.path))
+    return Outputs(board, metrics, verdicts, files)
 
 
 def _by_cell(evaluated: Mapping[Cell, EvaluatedCell], of: Callable[[EvaluatedCell], Made | None]) -> dict[CellKey, Made]:

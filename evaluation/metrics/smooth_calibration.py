@@ -69,7 +69,7 @@ def calibration_errors(predictions: HorizonPredictions, weights: FloatArray) -> 
 
 
 def smooth_curves(predictions: HorizonPredictions) -> tuple[FloatArray, FloatArray]:
-    """(R, n) risks of every repeat in ascending order, and the smooth curve's observed risk at each: the curves behind the ICI."""
+    """(R, n) risks of every repeat in ascending order, and the observed risk that its smooth curve has at each."""
     everybody = np.ones((1, len(predictions.outcome)))
     known = status_weights(predictions, everybody)
     curves = np.empty(predictions.risk.shape[::-1])
