@@ -51,7 +51,7 @@ class CellWork:
             pool.submit(run_fit, fit, self._config, self.store, self.keys[fit]).result()
         finished = finished_evaluation(folder)
         evaluated = finished or pool.submit(run_evaluation, cell, self.store, self.keys[fit], self._config, folder).result()
-        if evaluated.result.status == "completed" and self.chunks[fit]:
+        if evaluated.result.status == "completed" and self.chunks[fit] and not (folder / RESAMPLED).exists():
             self._resample(cell, fit, folder / RESAMPLED, pool)
         return evaluated, finished is not None or fit in self.held
 
@@ -61,9 +61,8 @@ class CellWork:
         running = [pool.submit(run_refits, fit, self._config, self.store, key, numbers) for numbers, key in missing.items()]
         for future in running:
             future.result()
-        if not folder.exists():
-            keys = tuple(self.chunks[fit].values())
-            pool.submit(run_resampled, cell, fit, self.store, self.keys[fit], keys, self._config, folder).result()
+        keys = tuple(self.chunks[fit].values())
+        pool.submit(run_resampled, cell, fit, self.store, self.keys[fit], keys, self._config, folder).result()
 
     def compare(self, evaluated: Mapping[Cell, EvaluatedCell], pool: ComputePool) -> pd.DataFrame:
         """The paired comparisons of all questions, one question a process, completed cells only."""

@@ -47,14 +47,15 @@ def write_resampled(resampled: Resampled, folder: Path) -> tuple[Path, ...]:
 
 
 def corrected_metrics(folder: Path) -> dict[str, float]:
-    """What MLflow keeps of a cell: ``corrected/auc/6_months`` with its bounds, ``plus_632/…``, and ``stability/…``."""
+    """What MLflow keeps of a cell: ``corrected/auc/6_months``, its bounds below ``interval/``, ``plus_632/…``, ``stability/…``."""
     values: dict[str, float] = {}
     if not (folder / RESAMPLED / OPTIMISM).exists():
         return values
     for row in pd.read_csv(folder / RESAMPLED / OPTIMISM).to_dict("records"):
-        name = f"{row['metric']}/{row['horizon_months']:g}_months"
-        values |= {f"corrected/{name}": row["corrected"], f"plus_632/{name}": row["estimate_632_plus"]}
-        values |= {f"corrected/{name}_low": row["ci_low"], f"corrected/{name}_high": row["ci_high"]}
+        metric, months = row["metric"], f"{row['horizon_months']:g}_months"
+        values |= {f"corrected/{metric}/{months}": row["corrected"], f"plus_632/{metric}/{months}": row["estimate_632_plus"]}
+        bounds = f"interval/corrected_{metric}_{months}"
+        values |= {f"{bounds}_low": row["ci_low"], f"{bounds}_high": row["ci_high"]}
     [steadiness] = pd.read_csv(folder / RESAMPLED / STABILITY).to_dict("records")
     return values | {f"stability/{name}": steadiness[name] for name in ("mape_mean", "reclassified_observed", "ici_median")}
 
