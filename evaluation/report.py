@@ -27,6 +27,7 @@ from evaluation.report_before_fitting import BeforeFitting, before_fitting_view
 from evaluation.report_checklists import ANCHORS, checklists
 from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
+from evaluation.report_optimism import Resampled, optimism_view
 from evaluation.report_patients import cohort_view
 from evaluation.report_sample_size import sample_size_view
 from evaluation.report_summary import CellKey, Summary, cell_key, cell_name, summarise
@@ -51,6 +52,7 @@ class ReportData:
     decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
     comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
     before_fitting : gaps, duplicates and single predictors; empty, their part is left out.
+    resampled : what the bootstrap of whole procedures gave; empty, the section is left out.
     """
 
     cohort_title: str
@@ -72,6 +74,7 @@ class ReportData:
     comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
     verdicts: tuple[Verdict, ...] = ()
     before_fitting: BeforeFitting = field(default_factory=BeforeFitting)
+    resampled: Resampled = field(default_factory=Resampled)
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -105,6 +108,7 @@ def render_report(data: ReportData) -> str:
         settings=list(flat_settings(data.settings)),
         cohort=cohort_view(data.description),
         sample_size=sample_size_view(data.sample_size),
+        optimism=optimism_view(data.resampled),
         field_best_auc=FIELD_BEST_AUC,
         before_fitting=before_fitting_view(data.before_fitting),
         checklists=checklists(data),

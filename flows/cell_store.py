@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +26,10 @@ from models.procedure import FittedProcedure
 
 _ROOT = Path(__file__).parent.parent
 #: A change in these may change a fit; one in flows/, or in how results are shown, cannot.
-_CODE_THAT_FITS = ("cohort/*.py", "features/*.py", "models/**/*.py", "evaluation/cross_validation.py", "evaluation/resampling.py")
+_CODE_THAT_FITS = (
+    "cohort/*.py", "features/*.py", "models/**/*.py", "evaluation/cross_validation.py", "evaluation/refits.py",
+    "evaluation/resampling.py",
+)  # fmt: skip
 #: A change in these may change any number or picture of a run.
 _CODE_OF_RESULTS = (
     "cohort/**/*.py", "features/*.py", "models/**/*.py", "evaluation/**/*.py", "evaluation/templates/*", "flows/reproduce.py",
@@ -39,7 +42,10 @@ _PREDICTIONS, _MODEL, _SUMMARY = "predictions.parquet", "model.joblib", "fit.jso
 
 @dataclass(frozen=True)
 class FitSummary:
-    """What a fit says of itself. ``failures`` are folds that raised; ``params`` are of the fit on all patients."""
+    """What a fit says of itself. ``failures`` are folds that raised; ``params`` are of the fit on all patients.
+
+    ``selected`` of a chunk of resamples: by the resample's number, the predictors that its model chose.
+    """
 
     name: str
     seconds: float
@@ -47,6 +53,7 @@ class FitSummary:
     notes: tuple[str, ...]
     failures: tuple[str, ...]
     n_predictors: int
+    selected: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

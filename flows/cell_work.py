@@ -15,6 +15,8 @@ from flows.compute import ComputePool
 from flows.config import BenchmarkConfig
 from flows.log_items import Item, cell_items
 from flows.plan import Fit, Plan
+from flows.refit_work import chunk_key, chunks, run_refits, run_resampled
+from flows.resampled import RESAMPLED
 from flows.work import EvaluatedCell, finished_evaluation, fit_key, run_comparison, run_evaluation, run_fit
 from models.registry import MODELS
 
@@ -30,11 +32,17 @@ class CellWork:
         self._config, self._cohort, self._folder = config, cohort, folder
         identity = cohort.identity
         self.keys: dict[Fit, str] = {fit: fit_key(store, fit, config, identity) for fit in plan.fits}
+        #: By fit: its chunks of resamples with the key of each.
+        self.chunks: dict[Fit, dict[range, str]] = {
+            fit: {numbers: chunk_key(store, fit, config, identity, numbers) for numbers in chunks(fit, config)}
+            for fit in plan.fits
+        }
         store.sweep()
         if fresh:
             store.drop(self.keys.values())
-        #: Fits that an earlier run, or an earlier process of this one, had finished.
-        self.held = frozenset(fit for fit in plan.fits if store.holds(self.keys[fit]))
+            store.drop(key for of_fit in self.chunks.values() for key in of_fit.values())
+        #: Fits that an earlier run, or an earlier process of this one, had finished, in all their resamples too.
+        self.held = frozenset(fit for fit in plan.fits if all(map(store.holds, (self.keys[fit], *self.chunks[fit].values()))))
 
     def do(self, cell: Cell, pool: ComputePool) -> tuple[EvaluatedCell, bool]:
         """Fit and evaluate a cell as far as that is still to do; and whether the fit was there before."""
@@ -42,9 +50,19 @@ class CellWork:
         if not self.store.holds(self.keys[fit]):  # first: an evaluated cell whose fit was damaged needs it too
             pool.submit(run_fit, fit, self._config, self.store, self.keys[fit]).result()
         finished = finished_evaluation(folder)
-        if finished is not None:
-            return finished, True
-        return pool.submit(run_evaluation, cell, self.store, self.keys[fit], self._config, folder).result(), fit in self.held
+        evaluated = finished or pool.submit(run_evaluation, cell, self.store, self.keys[fit], self._config, folder).result()
+        if evaluated.result.status == "completed" and self.chunks[fit] and not (folder / RESAMPLED).exists():
+            self._resample(cell, fit, folder / RESAMPLED, pool)
+        return evaluated, finished is not None or fit in self.held
+
+    def _resample(self, cell: Cell, fit: Fit, folder: Path, pool: ComputePool) -> None:
+        """Learn the cell's fit again in resamples as far as that is still to do; then what follows for the cell."""
+        missing = {numbers: key for numbers, key in self.chunks[fit].items() if not self.store.holds(key)}
+        running = [pool.submit(run_refits, fit, self._config, self.store, key, numbers) for numbers, key in missing.items()]
+        for future in running:
+            future.result()
+        keys = tuple(self.chunks[fit].values())
+        pool.submit(run_resampled, cell, fit, self.store, self.keys[fit], keys, self._config, folder).result()
 
     def compare(self, evaluated: Mapping[Cell, EvaluatedCell], pool: ComputePool) -> pd.DataFrame:
         """The paired comparisons of all questions, one question a process, completed cells only."""
@@ -66,14 +84,19 @@ class CellWork:
 
     @property
     def total_cost(self) -> float:
-        return sum(MODELS[fit.model].relative_cost for fit in self.plan.fits) + _EVALUATION_COST * len(self.plan.cells)
+        return sum(map(self._fit_cost, self.plan.fits)) + _EVALUATION_COST * len(self.plan.cells)
 
     @property
     def cost_held(self) -> float:
-        return sum(MODELS[fit.model].relative_cost for fit in self.held)
+        return sum(map(self._fit_cost, self.held))
 
     def cost(self, cell: Cell) -> float:
         """Of a cell when it is done: its evaluation, and the fit where this cell was the first to need it."""
         fit = self.plan.cells[cell]
         newly_fitted = fit not in self.held and cell == self.plan.cells_of(fit)[0]
-        return _EVALUATION_COST + (MODELS[fit.model].relative_cost if newly_fitted else 0.0)
+        return _EVALUATION_COST + (self._fit_cost(fit) if newly_fitted else 0.0)
+
+    def _fit_cost(self, fit: Fit) -> float:
+        """Of a fit with its folds, and as much again for as many resamples."""
+        n_resamples = sum(map(len, self.chunks[fit]))
+        return MODELS[fit.model].relative_cost * (1 + n_resamples / (self._config.n_folds * self._config.n_repeats + 1))

@@ -50,7 +50,8 @@ MODEL_NAMES = (
 class BenchmarkConfig(BaseModel):
     """What to run. Give a ``preset`` and change what should differ; unknown keys are refused.
 
-    ``n_trials`` 0 takes the challengers' default settings; ``workers`` 0 takes one process a core.
+    ``n_trials`` 0 takes the challengers' default settings; ``workers`` 0 takes one process a core;
+    ``n_refits`` 0 corrects no optimism.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +70,8 @@ class BenchmarkConfig(BaseModel):
     n_bootstraps: int = Field(500, ge=100, le=100_000)
     missing: Literal["single", "multiple", "complete_case"] = Field("single", description="what is done about missing predictors")
     n_imputations: int = Field(10, ge=2, le=100, description="of missing: multiple")
+    n_refits: int = Field(20, ge=0, le=10_000, description="resamples in which whole procedures are learned again")
+    refit_models: tuple[str, ...] | None = Field(("paper_logistic", "paper_cox"), description="of these models; null: of all")
     seed: int = Field(2024, ge=0, lt=2**31)
     workers: int = Field(0, ge=0, le=256)
     on_leak: Literal["refuse", "warn"] = "refuse"
@@ -85,14 +88,17 @@ class BenchmarkConfig(BaseModel):
             return values  # the field's own check names the choices
         return {**yaml.safe_load(path.read_text(encoding="utf-8")), **values}
 
-    @field_validator("populations", "endpoints", "feature_sets", "models")
+    @field_validator("populations", "endpoints", "feature_sets", "models", "refit_models")
     @classmethod
-    def _known_names(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
+    def _known_names(cls, names: tuple[str, ...] | None, info: Any) -> tuple[str, ...] | None:
+        if names is None:  # which only refit_models may be
+            return None
         known = {
             "populations": tuple(POPULATIONS),
             "endpoints": tuple(ENDPOINTS),
             "feature_sets": FEATURE_SET_NAMES,
             "models": MODEL_NAMES,
+            "refit_models": MODEL_NAMES,
         }[info.field_name]
         if not names:
             raise ValueError(f"name one or more of {', '.join(known)}")
@@ -114,6 +120,10 @@ class BenchmarkConfig(BaseModel):
     @property
     def n_workers(self) -> int:
         return self.workers or (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) or 1
+
+    def refits(self, model: str) -> bool:
+        """Whether a model's procedure is learned again in resamples."""
+        return self.n_refits > 0 and (self.refit_models is None or model in self.refit_models)
 
     def science(self) -> dict[str, Any]:
         """All that bears on the results: not the number of workers, nor whether finished cells are reused."""

@@ -15,6 +15,7 @@ from evaluation.tables import CellResult
 from evaluation.verdict import Verdict
 from flows.cell_store import FitSummary, code_digest
 from flows.plan import Fit
+from flows.resampled import corrected_metrics
 from flows.work import EvaluatedCell
 from models.procedure import FittedProcedure
 
@@ -99,7 +100,7 @@ def cell_items(
     yield Tags({"trained_on": fit.trained_on, "fit": fit.name, NOTE_TAG: _describe(result, cohort)})
     yield Tags({f"note_{i}": note for i, note in enumerate(summary.notes, 1)})
     yield Params({"trained_on": fit.trained_on, "n_predictors": summary.n_predictors, **summary.params})
-    yield Metrics(metric_values(result))
+    yield Metrics(metric_values(result) | corrected_metrics(evaluated.folder))
     yield UsedCohort(cohort)
     yield Files(evaluated.folder, "evaluation")
     yield Table("predictions.csv", predictions)

@@ -28,6 +28,7 @@ from flows.checklist_outputs import write_checklists
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
 from flows.plan import Plan
+from flows.resampled import gather_resampled, write_resampled
 from flows.run_directory import RunDirectory
 from flows.work import EvaluatedCell
 
@@ -74,6 +75,7 @@ def write_outputs(
     write_atomically(run.path / VERDICT, verdict_table(verdicts).to_csv(index=False))
     _gather_predictions(run.path / PREDICTIONS, [work.keys[fit] for fit in plan.fits], work.store)
     before_fitting = look_before_fitting(config, cohort, plan)
+    resampled = gather_resampled(plan.cells, run.path / "cells")
     failed = [f"{r.cell.name}: {r.note}" for r in results if r.status == "failed"]
     report = ReportData(
         cohort_title=cohort.title,
@@ -95,11 +97,13 @@ def write_outputs(
         decision_curves=decision_curves,
         decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
         before_fitting=before_fitting,
+        resampled=resampled,
     )
     write_report(report, run.path / REPORT)
     for_reviewers = (*write_before_fitting(before_fitting, run.path), *write_checklists(report, run.path))
     names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, *for_reviewers, PREDICTIONS, REPORT)
-    return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
+    files = (*(run.path / name for name in names), *write_resampled(resampled, run.path))
+    return Outputs(board, metrics, verdicts, files)
 
 
 def _by_cell(evaluated: Mapping[Cell, EvaluatedCell], of: Callable[[EvaluatedCell], Made | None]) -> dict[CellKey, Made]:

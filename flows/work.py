@@ -81,6 +81,13 @@ def initialise(cohort: Cohort) -> None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
+def workers_cohort() -> Cohort:
+    """Raises ``RuntimeError`` in a process that was given none."""
+    if _cohort is None:
+        raise RuntimeError("the worker has no cohort: call initialise first")
+    return _cohort
+
+
 def ready() -> None:
     """Nothing: by the time it returns the worker has imported everything."""
 
@@ -98,12 +105,11 @@ def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity
 
 def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> str:
     """Cross-validate a procedure, fit it once more on all patients, and store both. Returns the key."""
-    if _cohort is None:
-        raise RuntimeError("the worker has no cohort: call initialise first")
     started = time.perf_counter()
-    patients = _cohort.population(fit.population)
+    cohort = workers_cohort()
+    patients = cohort.population(fit.population)
     outcome = patients.outcome(ENDPOINTS[fit.trained_on].source)
-    predictors = predictors_of(_cohort, fit)
+    predictors = predictors_of(cohort, fit)
     procedure = procedure_of(fit, config, outcome)
     splits = repeated_stratified_splits(
         patients.outcome("dfs"), SPLIT_HORIZONS_MONTHS, config.n_folds, config.n_repeats, config.seed

@@ -16,7 +16,7 @@ from typing import Literal, Protocol, Self, runtime_checkable
 import numpy as np
 import pandas as pd
 
-from cohort.types import Endpoint, FloatArray, Outcome
+from cohort.types import BoolArray, Endpoint, FloatArray, Outcome
 from features.encode import factor_of
 from features.feature_set import Predictors
 from features.impute import ChainedImputer
@@ -42,16 +42,15 @@ class MissingData:
         if self.n_imputations < 2:
             raise ValueError("a multiple imputation has two or more imputations")
 
-    def training_patients(self, predictors: Predictors, outcome: Outcome) -> tuple[Predictors, Outcome, tuple[str, ...]]:
-        """Those to learn from, and a note on how many were left out. Raises ``ValueError`` where nobody is complete."""
+    def training_rows(self, predictors: Predictors) -> tuple[BoolArray, tuple[str, ...]]:
+        """(n,) who is learned from, and a note on how many were left out. Raises ``ValueError`` where nobody is complete."""
         complete = predictors.frame.notna().all(axis=1).to_numpy(dtype=np.bool_)
         if self.method != "complete_case" or complete.all():
-            return predictors, outcome, ()
+            return np.ones(len(complete), dtype=np.bool_), ()
         if not complete.any():
             raise ValueError(f"complete cases: each of the {len(complete)} training patients lacks a predictor")
-        kept = Predictors(predictors.feature_set, predictors.frame.loc[complete], predictors.skewed)
         note = f"complete cases: {int((~complete).sum())} of {len(complete)} training patients left out"
-        return kept, outcome.subset(complete), (note,)
+        return complete, (note,)
 
     def encoder_imputes(self, spec: ModelSpec) -> bool:
         return {"single": spec.imputes, "multiple": False, "complete_case": True}[self.method]
@@ -64,7 +63,7 @@ class MissingData:
 
 
 @runtime_checkable
-class SelectsPredictors(Protocol):
+class ScreensPredictors(Protocol):
     """A model that screens its predictors. The screen is made once over all imputations, or they would differ."""
 
     columns: list[str] | None
@@ -104,7 +103,7 @@ class MultiplyImputed:
         self.imputers = [ChainedImputer(int(seed)).fit(x) for seed in seeds]
         imputed = [imputer.completed for imputer in self.imputers]
         models = [self._spec.build(self._params, self._seed) for _ in imputed]
-        if isinstance(models[0], SelectsPredictors):
+        if isinstance(models[0], ScreensPredictors):
             columns = models[0].select_over(imputed, outcome, endpoint)
             for model in models:
                 model.columns = columns  # type: ignore[attr-defined]  # all are built alike

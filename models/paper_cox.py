@@ -11,7 +11,7 @@ import pandas as pd
 from cohort.types import Endpoint, FloatArray, Outcome
 from models.cox import CoxFit, fit_cox
 from models.risk_model import ModelSpec
-from models.two_stage import complete, screen, screen_imputed, selection_note
+from models.two_stage import complete, predictors_in, screen, screen_imputed, selection_note
 
 
 def _wald(x: FloatArray, outcome: Outcome) -> tuple[FloatArray, FloatArray]:
@@ -25,6 +25,7 @@ class PaperCox:
     def __init__(self) -> None:
         self.notes: tuple[str, ...] = ()
         self.columns: list[str] | None = None
+        self.selected: tuple[str, ...] = ()
 
     def select_over(self, imputed: Sequence[pd.DataFrame], outcome: Outcome, endpoint: Endpoint) -> list[str]:
         return screen_imputed(imputed, outcome, _wald)
@@ -35,6 +36,7 @@ class PaperCox:
         self._fit: CoxFit = fit_cox(values, cases)
         self.coefficients, self.standard_errors = self._fit.coefficients, self._fit.standard_errors
         self._fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        self.selected = predictors_in(self.columns)
         self.notes = selection_note(self.columns, len(values), len(x))
         return self
 

@@ -12,7 +12,7 @@ from cohort.types import BoolArray, Endpoint, FloatArray, Outcome
 from models.at_horizon import known_status, require_horizon
 from models.logistic import fit_logistic
 from models.risk_model import ModelSpec
-from models.two_stage import complete, screen, screen_imputed, selection_note
+from models.two_stage import complete, predictors_in, screen, screen_imputed, selection_note
 
 
 def _known_at(outcome: Outcome, horizon_months: float) -> tuple[BoolArray, Outcome]:
@@ -35,6 +35,7 @@ class PaperLogistic:
     def __init__(self) -> None:
         self.notes: tuple[str, ...] = ()
         self.columns: list[str] | None = None
+        self.selected: tuple[str, ...] = ()
 
     def select_over(self, imputed: Sequence[pd.DataFrame], outcome: Outcome, endpoint: Endpoint) -> list[str]:
         known, at_horizon = _known_at(outcome, endpoint.primary_horizon_months)
@@ -50,6 +51,7 @@ class PaperLogistic:
             raise ValueError(f"all {len(values)} patients complete in {', '.join(self.columns)} have the same status")
         self.coefficients, self.standard_errors, self._intercept = fit_logistic(values, cases)
         self._fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        self.selected = predictors_in(self.columns)
         self.notes = selection_note(self.columns, len(values), len(x))
         return self
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cohort.types import Endpoint, FloatArray, Outcome
+from cohort.types import Endpoint, FloatArray, IntArray, Outcome
 from features.encode import PredictorEncoder, RawPredictors
 from features.feature_set import Predictors
 from models.missing import MissingData
-from models.risk_model import ModelSpec, RiskModel
+from models.risk_model import ModelSpec, RiskModel, SelectsPredictors
 from models.tuning import Tuning, make_encoder, tune
 
 
@@ -30,6 +30,11 @@ class FittedProcedure:
     @property
     def notes(self) -> tuple[str, ...]:
         return (*self.model.notes, *self.training_notes)
+
+    @property
+    def selected(self) -> tuple[str, ...] | None:
+        """The predictors that the model chose; None where it does not choose."""
+        return self.model.selected if isinstance(self.model, SelectsPredictors) else None
 
     def risk_at(self, predictors: pd.DataFrame, horizon_months: float) -> FloatArray:
         """(n,) risk in [0, 1] by the horizon. Raises ``ValueError`` if the model answers anything else."""
@@ -49,15 +54,22 @@ class Procedure:
     tuning: Tuning = field(default_factory=Tuning)
     missing: MissingData = field(default_factory=MissingData)
 
-    def fit(self, predictors: Predictors, outcome: Outcome, seed: int) -> FittedProcedure:
-        """Fit on (n, p) training ``predictors`` and their ``outcome``; the same seed gives the same fit."""
+    def fit(self, predictors: Predictors, outcome: Outcome, seed: int, patients: IntArray | None = None) -> FittedProcedure:
+        """Fit on (n, p) training ``predictors`` and their ``outcome``; the same seed gives the same fit.
+
+        ``patients`` (n,) says whose row each is, where a bootstrap resample holds some patients more than once: copies then
+        stay together in the inner folds. By default every row is another patient's.
+        """
         if len(predictors.frame) != len(outcome):
             raise ValueError(f"{len(predictors.frame)} rows of predictors, {len(outcome)} outcomes")
-        predictors, outcome, notes = self.missing.training_patients(predictors, outcome)
+        rows, notes = self.missing.training_rows(predictors)
+        if not rows.all():
+            predictors = Predictors(predictors.feature_set, predictors.frame.loc[rows], predictors.skewed)
+            outcome, patients = outcome.subset(rows), None if patients is None else patients[rows]
         spec = self.spec
         params = dict(spec.defaults)
         if spec.search is not None and self.tuning.n_trials > 0:
-            params |= tune(spec, predictors, outcome, self.endpoint, self.horizons_months, self.tuning, seed)
+            params |= tune(spec, predictors, outcome, self.endpoint, self.horizons_months, self.tuning, seed, patients)
         encoder = make_encoder(spec, predictors, self.missing.encoder_imputes(spec)).fit(predictors.frame)
         x = encoder.transform(predictors.frame)
         if spec.uses_predictors and x.shape[1] == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, runtime_checkable
 
 import pandas as pd
 
@@ -34,6 +34,13 @@ class RiskModel(Protocol):
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self: ...
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray: ...
+
+
+@runtime_checkable
+class SelectsPredictors(Protocol):
+    """A model that chooses among its predictors: ``selected`` are the names of those in the fit, without their levels."""
+
+    selected: tuple[str, ...]
 
 
 @dataclass(frozen=True)

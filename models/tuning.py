@@ -51,16 +51,18 @@ def tune(
     horizons_months: tuple[float, ...],
     tuning: Tuning,
     seed: int,
+    patients: IntArray | None = None,
 ) -> dict[str, Any]:
-    """The best params of ``tuning.n_trials`` trials, as the model's search names them. Deterministic by seed."""
+    """The best params of ``tuning.n_trials`` trials, as the model's search names them. Deterministic by seed.
+
+    ``patients`` as in :meth:`models.procedure.Procedure.fit`.
+    """
     search = spec.search
     if search is None:
         return {}
     folds = [
         _encode_fold(spec, predictors, outcome, train, test)
-        for train, test in StratifiedKFold(tuning.n_folds, shuffle=True, random_state=seed).split(
-            np.zeros(len(outcome)), _strata(outcome, horizons_months, smallest=tuning.n_folds)
-        )
+        for train, test in inner_folds(outcome, horizons_months, tuning.n_folds, seed, patients)
     ]
 
     def loss(trial: optuna.Trial) -> float:
@@ -85,6 +87,21 @@ def tune(
 def make_encoder(spec: ModelSpec, predictors: Predictors, impute: bool) -> PredictorEncoder | RawPredictors:
     """What stands between predictors and a model, unfitted."""
     return RawPredictors() if spec.raw else PredictorEncoder(predictors.skewed, impute=impute)
+
+
+def inner_folds(
+    outcome: Outcome, horizons_months: tuple[float, ...], n_folds: int, seed: int, patients: IntArray | None = None
+) -> list[tuple[IntArray, IntArray]]:
+    """(train, test) rows of stratified folds of patients: a patient's copies lie in one fold.
+
+    Spread over folds, a copy that was learned from would be tested, and the trial that remembers best would win.
+    """
+    of_row = np.arange(len(outcome)) if patients is None else patients
+    _, first, patient = np.unique(of_row, return_index=True, return_inverse=True)
+    groups = _strata(outcome.subset(first), horizons_months, smallest=n_folds)
+    folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(np.zeros(len(first)), groups)
+    tested = [np.isin(patient, test) for _, test in folds]
+    return [(np.flatnonzero(~rows), np.flatnonzero(rows)) for rows in tested]
 
 
 def _encode_fold(spec: ModelSpec, predictors: Predictors, outcome: Outcome, train: IntArray, test: IntArray) -> _InnerFold:

@@ -85,9 +85,14 @@ def screen_imputed(imputed: Sequence[pd.DataFrame], outcome: Outcome, fit: FitRe
     return entered
 
 
+def predictors_in(columns: list[str]) -> tuple[str, ...]:
+    """The predictors that encoded columns belong to, each once, in order."""
+    return tuple(factors(columns))
+
+
 def selection_note(entered: list[str], n_complete: int, n: int) -> tuple[str, ...]:
     if not entered:
         return (f"no predictor reached P <= {ENTRY_P:.2f}: everybody has the mean risk",)
-    names = ", ".join(dict.fromkeys(map(factor_of, entered)))
+    names = ", ".join(predictors_in(entered))
     cases = "" if n_complete == n else f" ({n_complete} of {n} patients complete)"
     return (f"entered: {names}{cases}",)

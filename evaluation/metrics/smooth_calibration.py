@@ -68,6 +68,19 @@ def calibration_errors(predictions: HorizonPredictions, weights: FloatArray) -> 
     return CalibrationErrors(*(sums / predictions.risk.shape[1]))
 
 
+def smooth_curves(predictions: HorizonPredictions) -> tuple[FloatArray, FloatArray]:
+    """(R, n) risks of every repeat in ascending order, and the observed risk that its smooth curve has at each."""
+    everybody = np.ones((1, len(predictions.outcome)))
+    known = status_weights(predictions, everybody)
+    curves = np.empty(predictions.risk.shape[::-1])
+    for curve, risk in zip(curves, predictions.risk.T, strict=True):
+        by_risk = np.argsort(risk, kind="stable")
+        z = _standardised_logit(risk[by_risk])
+        weights = known.weights[:, by_risk]
+        curve[:] = _risk(_curve(z, _bend(z, everybody), known.event[by_risk], weights, np.zeros_like(z)))[0]
+    return np.sort(predictions.risk.T, axis=1), curves
+
+
 def _standardised_logit(risk: FloatArray) -> FloatArray:
     clipped = np.clip(risk, _CLIP, 1 - _CLIP)
     logit = np.log(clipped / (1 - clipped))

@@ -101,3 +101,21 @@ def test_a_time_model_is_trained_on_the_time_to_event_and_a_classifier_on_its_ho
     assert trained_on["paper_cox", "os"] == "os"
     assert trained_on["paper_logistic", "relapse_12m"] == "relapse_12m"
     assert trained_on["paper_logistic", "os"] is None
+
+
+def test_a_model_that_does_not_choose_predictors_selected_none() -> None:
+    assert _procedure([0.1, 0.2, 0.3]).fit(_predictors(), OUTCOME, seed=0).selected is None
+
+
+@pytest.mark.parametrize("name", ["paper_logistic", "paper_cox"])
+def test_a_two_stage_model_says_which_predictors_entered_without_their_levels(name: str) -> None:
+    rng = np.random.default_rng(3)
+    strong, noise = rng.normal(size=200), rng.normal(size=(200, 2))
+    group = pd.Categorical(np.where(strong > 1, "high", np.where(strong < -1, "low", "middle")), ["low", "middle", "high"])
+    frame = pd.DataFrame({"strong": strong, "group": group, "noise": noise[:, 0]})
+    outcome = Outcome(rng.exponential(12 * np.exp(-1.5 * strong)) + 0.01, np.ones(200, dtype=bool))
+    procedure = Procedure(MODELS[name], ENDPOINTS["relapse_12m"], (12.0,))
+    fitted = procedure.fit(Predictors("test", frame, frozenset()), outcome, seed=0)
+
+    assert {"strong", "group"} <= set(fitted.selected or ()) <= set(frame)
+    assert fitted.notes[0].startswith("entered: " + ", ".join(fitted.selected or ()))

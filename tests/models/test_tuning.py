@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import StratifiedKFold
 
 from cohort.types import ENDPOINTS, Endpoint, FloatArray, Outcome
 from evaluation.cross_validation import cross_validate
@@ -17,7 +18,7 @@ from models.kaplan_meier import ipcw_brier
 from models.procedure import Procedure
 from models.registry import MODELS
 from models.risk_model import ModelSpec, Params
-from models.tuning import Tuning, _strata, tune
+from models.tuning import Tuning, _strata, inner_folds, tune
 
 TWELVE, DFS = ENDPOINTS["relapse_12m"], ENDPOINTS["dfs"]
 
@@ -179,3 +180,36 @@ def test_nearly_everybody_relapsing_early_does_not_stop_tuning() -> None:
 def test_nonsense_is_refused(n_trials: int, n_folds: int) -> None:
     with pytest.raises(ValueError, match="n_trials is 0 or more and n_folds 2 or more"):
         Tuning(n_trials, n_folds)
+
+
+def test_all_copies_of_a_patient_lie_in_one_inner_fold() -> None:
+    _, outcome = _patients()
+    rows = np.sort(np.random.default_rng(1).integers(0, 60, 60))
+    folds = inner_folds(outcome.subset(rows), (12.0,), 3, 0, rows)
+
+    assert len(np.unique(rows)) < 60, "the resample holds copies"
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(60))
+    for train, test in folds:
+        assert not set(rows[train]) & set(rows[test])
+        assert sorted([*train, *test]) == list(range(60))
+
+
+def test_without_copies_inner_folds_are_stratified_folds_of_the_rows() -> None:
+    _, outcome = _patients()
+    expected = StratifiedKFold(3, shuffle=True, random_state=4).split(np.zeros(60), _strata(outcome, (6.0, 12.0), 3))
+
+    for ours, theirs in zip(inner_folds(outcome, (6.0, 12.0), 3, 4), expected, strict=True):
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+def test_a_procedure_tells_tuning_whose_rows_are_copies() -> None:
+    log = Log()
+    predictors, outcome = _patients()
+    rows = np.repeat(np.arange(30), 2)
+    copies = Predictors("test", predictors.frame.iloc[rows].reset_index(drop=True), frozenset())
+    Procedure(_spy(log), TWELVE, (12.0,), Tuning(2, 3)).fit(copies, outcome.subset(rows), 0, patients=rows)
+
+    assert len(log.asked_for) == 6
+    for trained, asked in zip(log.trained_on, log.asked_for, strict=False):
+        assert not trained & asked

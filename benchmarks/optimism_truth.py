@@ -1,0 +1,107 @@
+"""Is the corrected estimate what the model does in new patients?
+
+Cohorts of ``--patients`` patients with 15 normal predictors, of which the first five have the log odds ratio 0.35. Two procedures
+are learned: logistic regression on all predictors, and the paper's two-stage procedure (screening repeated in every resample).
+The truth of each fitted model is its performance in 20,000 new patients; what is printed is the mean over cohorts of an estimate
+less that truth, with its standard error.
+
+    python benchmarks/optimism_truth.py --cohorts 150
+
+Found, 60 resamples each:
+
+FINDING
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import roc_auc_score
+
+from cohort.types import Endpoint, FloatArray, Outcome
+from evaluation.estimate import bootstrap_weights
+from evaluation.metrics.registry import METRICS
+from evaluation.optimism import correct
+from evaluation.predictions import HorizonPredictions
+from evaluation.refits import gather, refit
+from features.feature_set import Predictors
+from models.logistic import fit_logistic
+from models.paper_logistic import PAPER_LOGISTIC
+from models.procedure import FittedProcedure, Procedure
+from models.risk_model import ModelSpec
+
+PREDICTORS, RELATED, EFFECT, NEW = 15, 5, 0.35, 20_000
+MEASURES = ("auc", "brier", "calibration_slope")
+ESTIMATES = ("apparent", "corrected", "estimate_632", "estimate_632_plus")
+STATUS = Endpoint("status", "Status at 6 months", "dfs", "binary", (6.0,), tau_months=6.0)
+
+
+class Logistic:
+    """Logistic regression on all predictors."""
+
+    notes: tuple[str, ...] = ()
+
+    def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
+        status = Outcome(outcome.time_months, outcome.status_at(endpoint.primary_horizon_months) == 1)
+        self._coefficients, _, self._intercept = fit_logistic(x.to_numpy(), status)
+        return self
+
+    def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
+        return np.asarray(1 / (1 + np.exp(-self._intercept - x.to_numpy() @ self._coefficients)))
+
+
+ALL_PREDICTORS = ModelSpec("logistic", "Logistic, all predictors", "reference", "horizon", build=lambda *_: Logistic())
+
+
+def patients(rng: np.random.Generator, n: int) -> tuple[Predictors, Outcome]:
+    """Predictors and status of n patients; the event is at 3 months, or there is none by 12."""
+    x = rng.normal(size=(n, PREDICTORS))
+    event = rng.uniform(size=n) < 1 / (1 + np.exp(0.5 - EFFECT * x[:, :RELATED].sum(axis=1)))
+    frame = pd.DataFrame(x, columns=[f"x{number}" for number in range(PREDICTORS)])
+    return Predictors("simulated", frame, frozenset()), Outcome(np.where(event, 3.0, 12.0), event)
+
+
+def truth(fitted: FittedProcedure, new: Predictors, outcome: Outcome) -> dict[str, float]:
+    """Performance in new patients."""
+    risk = fitted.risk_at(new.frame, 6.0)
+    at = HorizonPredictions(6.0, 6.0, outcome, risk[:, None], np.zeros((len(risk), 1), dtype=np.int16))
+    values = {name: float(METRICS[name].compute(at, np.ones((1, len(risk))))[0]) for name in MEASURES if name != "auc"}
+    return values | {"auc": float(roc_auc_score(outcome.event, risk))}
+
+
+def errors(spec: ModelSpec, seed: int, n: int, n_resamples: int) -> dict[tuple[str, str], float]:
+    """Each estimate less the truth, in the cohort of ``seed``."""
+    rng = np.random.default_rng(seed)
+    predictors, outcome = patients(rng, n)
+    procedure = Procedure(spec, STATUS, STATUS.horizons_months)
+    fitted = procedure.fit(predictors, outcome, seed)
+    drawn = bootstrap_weights(n, n_resamples, seed)
+    refits = [refit(procedure, predictors, outcome, row, seed) for row in drawn]
+    risk = fitted.risk_at(predictors.frame, 6.0)[None]
+    gathered = gather(outcome, 6.0, (6.0,), risk, fitted.selected, predictors.names, drawn, refits)
+    real = truth(fitted, *patients(rng, NEW))
+    return {(c.metric, of): getattr(c, of) - real[c.metric] for c in correct(gathered, STATUS, MEASURES) for of in ESTIMATES}
+
+
+def main() -> None:
+    """Print the bias of every estimate over ``--cohorts`` cohorts."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cohorts", type=int, default=150)
+    parser.add_argument("--patients", type=int, default=150)
+    parser.add_argument("--resamples", type=int, default=60)
+    options = parser.parse_args()
+    for spec in (ALL_PREDICTORS, PAPER_LOGISTIC):
+        table = pd.DataFrame([errors(spec, seed, options.patients, options.resamples) for seed in range(options.cohorts)])
+        table.columns = pd.MultiIndex.from_tuples(table.columns)
+        # A cohort in which a metric has no estimate counts in none of its means.
+        for metric in MEASURES:
+            known = table[metric].dropna()
+            biases = "; ".join(f"{of} {known[of].mean():+.3f} ({known[of].std() / len(known) ** 0.5:.3f})" for of in ESTIMATES)
+            print(f"{spec.label}, {metric}, {len(known)} cohorts: {biases}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
