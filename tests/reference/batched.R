@@ -49,4 +49,5 @@ for (name in names(second)) {
 table <- do.call(rbind, rows)
 number <- vapply(table, is.double, logical(1))
 table[number] <- lapply(table[number], function(x) ifelse(is.na(x), "", sprintf("%.15g", x)))
-write.csv(table, file.path(folder, "batched_fits.csv"), row.names = FALSE, quote = FALSE, na = "")
+name <- "batched_fits"
+write.csv(table, file.path(folder, paste0(name, ".csv")), row.names = FALSE, quote = FALSE, na = "")
