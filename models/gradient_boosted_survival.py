@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import pandas as pd
 from sksurv.ensemble import GradientBoostingSurvivalAnalysis
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.contributions import Contributions, tree_contributions
 from models.risk_model import ModelSpec, Params
 from models.sksurv_risk import risk_from_curves, structured
 
@@ -27,6 +29,14 @@ class GradientBoostedSurvival:
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         return risk_from_curves(self._model, x, horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        """To the log hazard: the sum of the trees at the learning rate, which starts from 0."""
+        trees = [tree.tree_ for tree in self._model.estimators_[:, 0]]
+        steps = [self._model.learning_rate * tree.value[:, 0, 0] for tree in trees]
+        values, base = tree_contributions(trees, steps, x)
+        predicted = np.asarray(self._model.predict(x.to_numpy()), dtype=np.float64)
+        return Contributions(values, base, predicted, "log hazard")
 
 
 def _search(trial: optuna.Trial) -> Params:

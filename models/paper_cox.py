@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from models.cox import CoxFit, fit_cox
+from models.contributions import Contributions
+from models.cox import fit_cox
+from models.regression import Baseline, Regression
 from models.risk_model import ModelSpec
 from models.two_stage import complete, screen, selection_note
 
@@ -25,14 +27,19 @@ class PaperCox:
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self._columns = screen(x, outcome, _wald)
         values, cases = complete(x[self._columns], outcome)
-        self._fit: CoxFit = fit_cox(values, cases)
-        self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
+        fit = fit_cox(values, cases)
+        fill = x[self._columns].median().to_numpy(dtype=np.float64)
+        constant = -float(fit.centre @ fit.coefficients)
+        baseline = Baseline(fit.times_months, fit.cumulative_hazard)
+        self.regression = Regression(tuple(self._columns), fit.coefficients, constant, fill, fit.centre, baseline)
         self.notes = selection_note(self._columns, len(values), len(x))
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        values = x[self._columns].to_numpy(dtype=np.float64)
-        return self._fit.risk_at(np.where(np.isfinite(values), values, self._fill), horizon_months)
+        return self.regression.risk(self.regression.linear_predictor(x), horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return self.regression.contributions(x)
 
 
 PAPER_COX = ModelSpec(

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.contributions import Contributions
 from models.logistic import fit_logistic
+from models.regression import Regression
 from models.risk_model import ModelSpec
 from models.two_stage import complete, screen, selection_note
 
@@ -31,18 +33,19 @@ class PaperLogistic:
         values, cases = complete(x[self._columns], at_horizon)
         if self._columns and (cases.event.all() or not cases.event.any()):
             raise ValueError(f"all {len(values)} patients complete in {', '.join(self._columns)} have the same status")
-        self._coefficients, _, self._intercept = fit_logistic(values, cases)
-        self._fill = x[self._columns].median().to_numpy(dtype=np.float64)
+        coefficients, _, intercept = fit_logistic(values, cases)
+        fill = x[self._columns].median().to_numpy(dtype=np.float64)
+        self.regression = Regression(tuple(self._columns), coefficients, intercept, fill, values.mean(axis=0))
         self.notes = selection_note(self._columns, len(values), len(x))
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         if horizon_months != self._horizon_months:
             raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
-        values = x[self._columns].to_numpy(dtype=np.float64)
-        values = np.where(np.isfinite(values), values, self._fill)
-        logit = np.clip(self._intercept + values @ self._coefficients, -50.0, 50.0)
-        return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)
+        return self.regression.risk(self.regression.linear_predictor(x), horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return self.regression.contributions(x)
 
 
 PAPER_LOGISTIC = ModelSpec(

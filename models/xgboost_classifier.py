@@ -9,7 +9,8 @@ import pandas as pd
 import xgboost as xgb
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from models.boosting import BOOSTING_DEFAULTS, booster_settings, search_boosting
+from models.boosting import BOOSTING_DEFAULTS, booster_contributions, booster_settings, search_boosting
+from models.contributions import Contributions
 from models.risk_model import ModelSpec, Params
 
 
@@ -38,6 +39,9 @@ class XGBoostClassifier:
         if horizon_months != self._horizon_months:
             raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
         return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy())), dtype=np.float64)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return booster_contributions(self._booster, x, "logit")
 
 
 XGBOOST_CLASSIFIER = ModelSpec(

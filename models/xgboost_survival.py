@@ -9,7 +9,8 @@ import pandas as pd
 import xgboost as xgb
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from models.boosting import BOOSTING_DEFAULTS, booster_settings, search_boosting
+from models.boosting import BOOSTING_DEFAULTS, booster_contributions, booster_settings, search_boosting
+from models.contributions import Contributions
 from models.cox import baseline_hazard, risk_from_hazard
 from models.risk_model import ModelSpec, Params
 
@@ -32,6 +33,9 @@ class XGBoostSurvival:
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         return risk_from_hazard(self._eta(x) - self._centre, self._times_months, self._hazard, horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return booster_contributions(self._booster, x, "log hazard", centre=self._centre)
 
     def _eta(self, x: pd.DataFrame) -> FloatArray:
         return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy()), output_margin=True), dtype=np.float64)
