@@ -50,7 +50,7 @@ def booster_settings(params: Params, seed: int, objective: str) -> tuple[dict[st
 
 def booster_contributions(booster: xgb.Booster, x: pd.DataFrame, scale: Scale, centre: float = 0.0) -> Contributions:
     """XGBoost's own TreeSHAP of the margin less ``centre``, missing values included."""
-    matrix = xgb.DMatrix(x.to_numpy())
+    matrix = xgb.DMatrix(x.to_numpy(), nthread=1)
     by_column = np.asarray(booster.predict(matrix, pred_contribs=True), dtype=np.float64)
     margin = np.asarray(booster.predict(matrix, output_margin=True), dtype=np.float64)
     return Contributions(by_column[:, :-1], float(by_column[0, -1]) - centre, margin - centre, scale)

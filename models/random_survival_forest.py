@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-import numpy as np
 import pandas as pd
 from sksurv.ensemble import RandomSurvivalForest as SksurvForest
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from models.contributions import Contributions, tree_contributions
+from models.contributions import Contributions
+from models.forest_leaves import forest_contributions, forest_risk
 from models.risk_model import ModelSpec, Params
-from models.sksurv_risk import risk_from_curves, structured
+from models.sksurv_risk import structured
 from models.time_grid import on_grid, time_grid
 
 if TYPE_CHECKING:
@@ -30,15 +30,10 @@ class RandomSurvivalForest:
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        return risk_from_curves(self._forest, x, horizon_months)
+        return forest_risk(self._forest, x, horizon_months)
 
     def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
-        """To the risk by the horizon: a leaf gives 1 - S(horizon), and the forest is the mean of its trees."""
-        trees = [tree.tree_ for tree in self._forest.estimators_]
-        step = int(np.searchsorted(self._forest.unique_times_, horizon_months, side="right")) - 1
-        survival = [tree.value[:, step, 1] if step >= 0 else np.ones(tree.node_count) for tree in trees]
-        values, base = tree_contributions(trees, [(1 - s) / len(trees) for s in survival], x)
-        return Contributions(values, base, self.risk_at(x, horizon_months), "risk")
+        return forest_contributions(self._forest, x, horizon_months)
 
 
 def _search(trial: optuna.Trial) -> Params:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import FloatArray
-from models.contributions import Contributions
+from models.contributions import Contributions, Scale
 from models.cox import risk_from_hazard
 
 #: Keeps exp() finite under separation.
@@ -63,7 +63,7 @@ class Regression:
         values = np.zeros(x.shape)
         values[:, self._places(list(map(str, x.columns)))] = (self.values(x) - self.centre) * self.coefficients
         base = float(self.constant + self.centre @ self.coefficients)
-        scale = "logit" if self.baseline is None else "log hazard"
+        scale: Scale = "logit" if self.baseline is None else "log hazard"
         return Contributions(values, base, self.linear_predictor(x), scale)
 
     def _places(self, names: Sequence[str]) -> list[int]:

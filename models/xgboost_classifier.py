@@ -32,13 +32,13 @@ class XGBoostClassifier:
             raise ValueError(f"all training patients have the same status at {self._horizon_months:g} months")
         settings, rounds = booster_settings(self.params, self.seed, "binary:logistic")
         settings["base_score"] = float(status[known].mean())
-        self._booster = xgb.train(settings, xgb.DMatrix(x.to_numpy()[known], status[known]), rounds)
+        self._booster = xgb.train(settings, xgb.DMatrix(x.to_numpy()[known], status[known], nthread=1), rounds)
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         if horizon_months != self._horizon_months:
             raise ValueError(f"trained for {self._horizon_months:g} months, asked at {horizon_months:g}")
-        return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy())), dtype=np.float64)
+        return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy(), nthread=1)), dtype=np.float64)
 
     def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
         return booster_contributions(self._booster, x, "logit")

@@ -24,7 +24,7 @@ class XGBoostSurvival:
         settings, rounds = booster_settings(self.params, self.seed, "survival:cox")
         # XGBoost's Cox objective reads a negative time as censored.
         signed_time = np.where(outcome.event, outcome.time_months, -outcome.time_months)
-        matrix = xgb.DMatrix(x.to_numpy(), signed_time)
+        matrix = xgb.DMatrix(x.to_numpy(), signed_time, nthread=1)
         self._booster = xgb.train(settings, matrix, rounds)
         eta = self._eta(x)
         self._centre = float(eta.mean())
@@ -38,7 +38,7 @@ class XGBoostSurvival:
         return booster_contributions(self._booster, x, "log hazard", centre=self._centre)
 
     def _eta(self, x: pd.DataFrame) -> FloatArray:
-        return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy()), output_margin=True), dtype=np.float64)
+        return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy(), nthread=1), output_margin=True), dtype=np.float64)
 
 
 XGBOOST_SURVIVAL = ModelSpec(
