@@ -21,9 +21,11 @@ from cohort.types import EVIDENCE_LABELS, Evidence
 from evaluation import figures
 from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.decision_curve import useful_in_words
+from evaluation.explanation.cell import CellExplanation
 from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
+from evaluation.report_explanation import explanation_view
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
 from evaluation.report_sample_size import sample_size_view
@@ -47,6 +49,7 @@ class ReportData:
     warnings : findings of the leak audit, failures. skipped : what was not run, and why.
     cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
     decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
+    explanations : :func:`evaluation.explanation.cell.explain_cell`, by the same.
     comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
     """
 
@@ -68,6 +71,7 @@ class ReportData:
     decision_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
     comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
     verdicts: tuple[Verdict, ...] = ()
+    explanations: Mapping[CellKey, CellExplanation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -102,6 +106,8 @@ def render_report(data: ReportData) -> str:
         cohort=cohort_view(data.description),
         sample_size=sample_size_view(data.sample_size),
         field_best_auc=FIELD_BEST_AUC,
+        explanation=explanation_view(data.leaderboard, data.explanations),
+        image=image,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +25,8 @@ from flows.cell_store import CellStore, code_digest
 from flows.cell_work import CellWork
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
+from flows.model_cards import FOLDER as MODEL_CARDS
+from flows.model_cards import write_model_cards
 from flows.plan import Plan
 from flows.run_directory import RunDirectory
 from flows.work import EvaluatedCell
@@ -44,6 +46,7 @@ class Outputs:
     metrics: pd.DataFrame
     verdicts: tuple[Verdict, ...]
     files: tuple[Path, ...]
+    model_cards: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_outputs(
@@ -91,10 +94,12 @@ def write_outputs(
         verdicts=verdicts,
         decision_curves=decision_curves,
         decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
+        explanations=_by_cell(evaluated, lambda e: e.explanation),
     )
     write_report(report, run.path / REPORT)
-    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, REPORT)
-    return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
+    cards = write_model_cards(run, work, cohort, board, verdicts, report.settings, report.provenance)
+    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, REPORT, MODEL_CARDS)
+    return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names), cards)
 
 
 def _by_cell(evaluated: Mapping[Cell, EvaluatedCell], of: Callable[[EvaluatedCell], Made | None]) -> dict[CellKey, Made]:

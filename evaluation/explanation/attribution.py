@@ -81,7 +81,7 @@ def value_groups(values: pd.Series) -> pd.Series:
         if numbers.nunique() < 2 or not len(cuts):
             group = numbers.notna().map({True: "all values", False: np.nan}).astype("category")
         else:
-            first, *others = [f"{cut:g}" for cut in cuts]
+            first, *others = [f"{cut:.3g}" for cut in cuts]
             labels = [f"up to {first}", *(f"above {first}, up to {cut}" for cut in others), f"above {(others or [first])[-1]}"]
             group = pd.cut(numbers, [-np.inf, *cuts, np.inf], labels=labels)
     if group.isna().any():

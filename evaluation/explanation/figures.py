@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,6 +19,8 @@ _TEXT = 8.5
 #: What fits on a page; the tables have all.
 MOST_SHOWN = 12
 _MOST_BANDS = 8
+#: Marks nearer than this share of a nomogram's width to the last one named go without a text.
+_BETWEEN_MARKS = 0.045
 _LABELS_INCHES, _ROW_INCHES, _HEAD_INCHES, _FOOT_INCHES = 3.3, 0.25, 0.95, 0.55
 
 
@@ -135,10 +135,12 @@ def _nomogram_line(axes: Axes, y: int, label: str, marks: pd.DataFrame, most: fl
     axes.text(-0.03, y, label, fontsize=_TEXT, color=_INK, ha="right", va="center", parse_math=False)
     axes.hlines(y, x.min(), x.max(), color=_INK, linewidth=1)
     axes.vlines(x, y, y + 0.12, color=_INK, linewidth=1)
-    crowded = [False, *(later - earlier < 0.03 for earlier, later in pairwise(x))]
-    for place, text, hidden in zip(x, marks["mark"], crowded, strict=True):
-        if not hidden:
-            axes.text(place, y + 0.16, level_label(text), fontsize=7, color=_INK, ha="center", va="top", parse_math=False)
+    last = -1.0
+    for place, text in zip(x, marks["mark"], strict=True):
+        if place - last >= _BETWEEN_MARKS:
+            words = level_label(text).replace("-", "\N{MINUS SIGN}") if text.startswith("-") else level_label(text)
+            axes.text(place, y + 0.16, words, fontsize=7, color=_INK, ha="center", va="top", parse_math=False)
+            last = place
 
 
 def _figure(title: str, width: float, height: float) -> Figure:
