@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,9 @@ from cohort.types import Outcome
 from evaluation.resampling import Split
 from features.feature_set import Predictors
 from models.procedure import FittedProcedure, Procedure
+
+#: Sees each fold's fit while it is at hand; it is kept no longer. What it raises is no failure of the fold, so it raises nothing.
+Observer = Callable[[FittedProcedure, Split], None]
 
 
 @dataclass(frozen=True)
@@ -36,9 +39,14 @@ class CrossValidated:
 
 
 def cross_validate(
-    procedure: Procedure, predictors: Predictors, outcome: Outcome, splits: Sequence[Split], seed: int
+    procedure: Procedure,
+    predictors: Predictors,
+    outcome: Outcome,
+    splits: Sequence[Split],
+    seed: int,
+    observe: Observer | None = None,
 ) -> CrossValidated:
-    """Out-of-fold risks of a procedure at its horizons, for all splits."""
+    """Out-of-fold risks of a procedure at its horizons, for all splits. ``observe`` is shown the fit of every fold predicted."""
     parts: list[pd.DataFrame] = []
     failures: list[FoldFailure] = []
     notes: list[str] = []
@@ -50,6 +58,8 @@ def cross_validate(
             failures.append(FoldFailure(split.repeat, split.fold, f"{type(error).__name__}: {error}"))
         else:
             notes += fitted.notes
+            if observe is not None:
+                observe(fitted, split)
     columns = ["repeat", "fold", "row", "horizon_months", "risk"]
     predictions = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return CrossValidated(predictions, tuple(failures), tuple(notes))

@@ -64,7 +64,13 @@ def population_label(name: str) -> str:
 
 
 #: Covariates and lines of Table 1 that are no single variable of the dictionary, and levels that are no plain words.
-_OTHER_LABELS = {"mri_any": "MRI with gadolinium at any time"}
+_OTHER_LABELS = {
+    "mri_any": "MRI with gadolinium at any time",
+    "change_cea": "Change of CEA on the log scale",
+    "change_max_diameter": "Relative change of the largest diameter",
+    "change_segments": "Change of liver segments involved",
+    "change_vessel_contacts": "Change of lesions in contact with major vessels",
+}
 _LEVEL_LABELS = {
     "t1_3": "T1–3",
     "t4": "T4",

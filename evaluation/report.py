@@ -21,11 +21,13 @@ from cohort.types import EVIDENCE_LABELS, Evidence
 from evaluation import figures
 from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.decision_curve import useful_in_words
+from evaluation.explanation.cell import CellExplanation
 from evaluation.figures import endpoint_label, population_label
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.report_before_fitting import BeforeFitting, before_fitting_view
 from evaluation.report_checklists import ANCHORS, checklists
 from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
+from evaluation.report_explanation import explanation_view
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_optimism import Resampled, optimism_view
 from evaluation.report_patients import cohort_view
@@ -50,6 +52,7 @@ class ReportData:
     warnings : findings of the leak audit, failures. skipped : what was not run, and why.
     cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
     decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
+    explanations : :func:`evaluation.explanation.cell.explain_cell`, by the same.
     comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
     before_fitting : gaps, duplicates and single predictors; empty, their part is left out.
     resampled : what the bootstrap of whole procedures gave; empty, the section is left out.
@@ -75,6 +78,7 @@ class ReportData:
     verdicts: tuple[Verdict, ...] = ()
     before_fitting: BeforeFitting = field(default_factory=BeforeFitting)
     resampled: Resampled = field(default_factory=Resampled)
+    explanations: Mapping[CellKey, CellExplanation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -113,6 +117,8 @@ def render_report(data: ReportData) -> str:
         before_fitting=before_fitting_view(data.before_fitting),
         checklists=checklists(data),
         anchors=ANCHORS,
+        explanation=explanation_view(data.leaderboard, data.explanations),
+        image=image,
     )
 
 

@@ -88,7 +88,7 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
             evaluated, reused = do_cells(work, pool, writer, at_once=config.n_workers + 1)
             comparisons = work.compare(evaluated, pool)
             outputs = write_outputs(config, cohort, work, run, evaluated, comparisons, warnings, time.monotonic() - started)
-            writer.finish(benchmark_items(outputs.leaderboard, outputs.verdicts, outputs.files))
+            writer.finish(benchmark_items(outputs.leaderboard, outputs.verdicts, outputs.files, outputs.model_cards))
             publish_leaderboard(outputs, cohort)
         except BaseException:
             writer.fail()

@@ -36,8 +36,12 @@ _CODE_OF_RESULTS = (
 )  # fmt: skip
 #: A staging folder older than this was left by a writer that was killed.
 _ABANDONED_SECONDS = 6 * 3600
-_LIBRARIES_THAT_FIT = ("numba", "numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "xgboost")
+#: A change in these may change what is kept of each fold's fit, where a run explains its models.
+_EXPLAINS = ("observer", "importance", "attribution", "partial_dependence", "nomogram", "variants")
+CODE_THAT_EXPLAINS = tuple(f"evaluation/explanation/{name}.py" for name in _EXPLAINS)
+_LIBRARIES_THAT_FIT = ("numba", "numpy", "optuna", "pandas", "scikit-learn", "scikit-survival", "shap", "xgboost")
 _PREDICTIONS, _MODEL, _SUMMARY = "predictions.parquet", "model.joblib", "fit.json"
+_EXPLAINED = "explained_"
 
 
 @dataclass(frozen=True)
@@ -78,18 +82,32 @@ class CellStore:
         shutil.rmtree(entry, ignore_errors=True)
         return False
 
-    def write(self, key: str, predictions: pd.DataFrame, model: FittedProcedure | None, summary: FitSummary) -> None:
-        """Store a fit. A second writer of the same key finds it there and leaves it."""
+    def write(
+        self,
+        key: str,
+        predictions: pd.DataFrame,
+        model: FittedProcedure | None,
+        summary: FitSummary,
+        explained: Mapping[str, pd.DataFrame] | None = None,
+    ) -> None:
+        """Store a fit, and what explains it, by name. A second writer of the same key finds it there and leaves it."""
         with whole_folder(self.folder / key, private=True) as staging:
             predictions.to_parquet(staging / _PREDICTIONS, index=False)
             if model is not None:
                 joblib.dump(model, staging / _MODEL, compress=3)
+            for name, table in (explained or {}).items():
+                table.to_parquet(staging / f"{_EXPLAINED}{name}.parquet", index=False)
             digests = {p.name: _digest_of(p.read_bytes()) for p in sorted(staging.iterdir())}
             content = json.dumps({**summary.__dict__, "digests": digests}, default=str)
             (staging / _SUMMARY).write_text(f"{content}\n{_digest_of(content.encode())}\n", encoding="utf-8")
 
     def predictions(self, key: str) -> pd.DataFrame:
         return pd.read_parquet(self.folder / key / _PREDICTIONS)
+
+    def explained(self, key: str) -> dict[str, pd.DataFrame]:
+        """By name what :meth:`evaluation.explanation.observer.FoldExplainer.tables` kept; empty where a run did not explain."""
+        paths = sorted((self.folder / key).glob(f"{_EXPLAINED}*.parquet"))
+        return {path.stem.removeprefix(_EXPLAINED): pd.read_parquet(path) for path in paths}
 
     def summary(self, key: str) -> FitSummary:
         content = _read_summary(self.folder / key)

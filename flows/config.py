@@ -75,6 +75,8 @@ class BenchmarkConfig(BaseModel):
     seed: int = Field(2024, ge=0, lt=2**31)
     workers: int = Field(0, ge=0, le=256)
     on_leak: Literal["refuse", "warn"] = "refuse"
+    explain: bool = Field(True, description="what the models look at: importance, SHAP values, partial dependence")
+    n_permutations: int = Field(2, ge=1, le=100, description="shuffles of each predictor in each test fold")
     fresh: bool = Field(False, description="fit every cell anew, even those finished before")
 
     @model_validator(mode="before")

@@ -69,7 +69,15 @@ class FittedModel:
     cohort: Cohort
 
 
-Item = Tags | Params | Metrics | Files | Table | UsedCohort | FittedModel
+@dataclass(frozen=True)
+class ModelCard:
+    """Markdown, the description of the logged model of a fit."""
+
+    fit_name: str
+    text: str
+
+
+Item = Tags | Params | Metrics | Files | Table | UsedCohort | FittedModel | ModelCard
 
 
 def metric_values(result: CellResult) -> dict[str, float]:
@@ -109,9 +117,15 @@ def cell_items(
     yield Tags({"status": result.status})
 
 
-def benchmark_items(leaderboard: pd.DataFrame, verdicts: Iterable[Verdict], files: Iterable[Path]) -> Iterator[Item]:
-    """What is logged of the whole benchmark: its files, each question's verdict and highest AUC, and how the cells ended."""
-    yield from (Files(path) for path in files)
+def benchmark_items(
+    leaderboard: pd.DataFrame, verdicts: Iterable[Verdict], files: Iterable[Path], model_cards: Mapping[str, str] | None = None
+) -> Iterator[Item]:
+    """What is logged of the whole benchmark: its files, each question's verdict and highest AUC, and how the cells ended.
+
+    ``model_cards`` by the name of the fit.
+    """
+    yield from (Files(path, path.name if path.is_dir() else "") for path in files)
+    yield from (ModelCard(name, text) for name, text in (model_cards or {}).items())
     yield Tags({f"verdict/{v.population}_{v.endpoint}": v.headline for v in verdicts})
     yield Metrics({f"cells/{status}": float(count) for status, count in leaderboard["status"].value_counts().items()})
     best = leaderboard.groupby(["population", "endpoint"])["auc"].max()

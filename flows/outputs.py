@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +27,8 @@ from flows.cell_work import CellWork
 from flows.checklist_outputs import write_checklists
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
+from flows.model_cards import FOLDER as MODEL_CARDS
+from flows.model_cards import write_model_cards
 from flows.plan import Plan
 from flows.resampled import gather_resampled, write_resampled
 from flows.run_directory import RunDirectory
@@ -47,6 +49,7 @@ class Outputs:
     metrics: pd.DataFrame
     verdicts: tuple[Verdict, ...]
     files: tuple[Path, ...]
+    model_cards: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_outputs(
@@ -98,12 +101,14 @@ def write_outputs(
         decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
         before_fitting=before_fitting,
         resampled=resampled,
+        explanations=_by_cell(evaluated, lambda e: e.explanation),
     )
     write_report(report, run.path / REPORT)
     for_reviewers = (*write_before_fitting(before_fitting, run.path), *write_checklists(report, run.path))
-    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, *for_reviewers, PREDICTIONS, REPORT)
+    cards = write_model_cards(run, work, cohort, board, verdicts, report.settings, report.provenance)
+    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, *for_reviewers, PREDICTIONS, REPORT, MODEL_CARDS)
     files = (*(run.path / name for name in names), *write_resampled(resampled, run.path))
-    return Outputs(board, metrics, verdicts, files)
+    return Outputs(board, metrics, verdicts, files, cards)
 
 
 def _by_cell(evaluated: Mapping[Cell, EvaluatedCell], of: Callable[[EvaluatedCell], Made | None]) -> dict[CellKey, Made]:

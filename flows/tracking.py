@@ -28,10 +28,23 @@ from evaluation.predictions import NO_FEATURES
 from evaluation.tables import Cell
 from features.feature_set import Feature
 from features.registry import FEATURE_SETS
-from flows.log_items import NOTE_TAG, Files, FittedModel, Item, Metrics, Params, Table, Tags, UsedCohort, cohort_tags
+from flows.log_items import (
+    NOTE_TAG,
+    Files,
+    FittedModel,
+    Item,
+    Metrics,
+    ModelCard,
+    Params,
+    Table,
+    Tags,
+    UsedCohort,
+    cohort_tags,
+)
 from flows.plan import Fit
 from models.procedure import FittedProcedure
 
+_MAX_TAG = 4_900  # and values of tags of 5,000
 _MAX_PARAM = 5_900  # MLflow refuses values of 6,000 characters and more
 
 
@@ -176,6 +189,11 @@ class MlflowWriter:
         else:
             self._client.log_outputs(run_id, models=[LoggedModelOutput(self._models[item.fit.name], step=0)])
 
+    @_write.register
+    def _(self, item: ModelCard, run_id: str) -> None:
+        if item.fit_name in self._models:  # a fit that failed has no model
+            self._client.set_logged_model_tags(self._models[item.fit_name], {NOTE_TAG: _shortened(item.text)})
+
     def _find_experiment(self, cohort: Cohort) -> str:
         name = f"crlm-{cohort.name}"
         known = self._client.get_experiment_by_name(name)
@@ -209,6 +227,13 @@ class MlflowWriter:
             token = page.token
             if not token:
                 return logged
+
+
+def _shortened(text: str) -> str:
+    """What MLflow takes of a text; whole lines."""
+    if len(text) <= _MAX_TAG:
+        return text
+    return text[:_MAX_TAG].rpartition("\n")[0] + "\n\n… (the whole card is among the benchmark's artifacts, in model_cards/)"
 
 
 def _param(value: Any) -> str:

@@ -21,14 +21,16 @@ from evaluation.cross_validation import cross_validate
 from evaluation.curves import calibration_curve, risk_group_curves, roc_curve
 from evaluation.decision_curve import decision_curve
 from evaluation.estimate import Estimate, estimate_cell
+from evaluation.explanation.cell import CellExplanation
 from evaluation.figures import cell_figure, decision_figure, png
 from evaluation.predictions import COLUMNS, NO_FEATURES, HorizonPredictions, at_horizon
 from evaluation.resampling import repeated_stratified_splits
 from evaluation.tables import Cell, CellResult
 from features.feature_set import Predictors, build_predictors
 from features.registry import FEATURE_SETS
-from flows.cell_store import CellStore, FitSummary
+from flows.cell_store import CODE_THAT_EXPLAINS, CellStore, FitSummary, code_digest
 from flows.config import BenchmarkConfig
+from flows.explaining import explained_tables, explainer_of, read_explanation, write_explanation
 from flows.folders import whole_folder
 from flows.plan import Fit, horizons_of
 from models.missing import MissingData
@@ -68,6 +70,10 @@ class EvaluatedCell:
         path = self.folder / _DECISION_FIGURE
         return path.read_bytes() if path.exists() else None
 
+    @property
+    def explanation(self) -> CellExplanation | None:
+        return read_explanation(self.folder)
+
 
 _cohort: Cohort | None = None
 
@@ -100,6 +106,8 @@ def _end_with(sentinel: Any) -> None:
 def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity: str) -> str:
     """All that decides a fit's predictions."""
     protocol = {k: getattr(config, k) for k in _FIT_SETTINGS}
+    if config.explain:
+        protocol |= {"n_permutations": config.n_permutations, "explained_by": code_digest(CODE_THAT_EXPLAINS)}
     return store.key({**fit.__dict__, **protocol, "cohort": cohort_identity})
 
 
@@ -114,7 +122,8 @@ def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> st
     splits = repeated_stratified_splits(
         patients.outcome("dfs"), SPLIT_HORIZONS_MONTHS, config.n_folds, config.n_repeats, config.seed
     )
-    validated = cross_validate(procedure, predictors, outcome, splits, config.seed)
+    explainer = explainer_of(fit, config, predictors, outcome)
+    validated = cross_validate(procedure, predictors, outcome, splits, config.seed, explainer)
     failures = [str(f) for f in validated.failures]
     fitted = None
     try:
@@ -132,7 +141,7 @@ def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> st
         failures=tuple(failures),
         n_predictors=len(predictors.names) if MODELS[fit.model].uses_predictors else 0,
     )
-    store.write(key, predictions, fitted, summary)
+    store.write(key, predictions, fitted, summary, explained_tables(explainer, fitted, predictors))
     return key
 
 
@@ -155,6 +164,7 @@ def run_evaluation(cell: Cell, store: CellStore, key: str, config: BenchmarkConf
                 n_events_total=int(predictions.drop_duplicates("patient_id")["event"].sum()),
             )
             _draw(cell, predictions, config, staging)
+            write_explanation(cell, store.explained(key), config, staging)
         (staging / _RESULT).write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
     return EvaluatedCell(result, folder)
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+import xgboost as xgb
+
+from models.contributions import Contributions, Scale
 from models.risk_model import Params
 
 if TYPE_CHECKING:
@@ -41,3 +46,11 @@ def booster_settings(params: Params, seed: int, objective: str) -> tuple[dict[st
     settings = {k: v for k, v in params.items() if k != "n_rounds"}
     settings |= {"objective": objective, "seed": seed, "nthread": 1, "tree_method": "hist", "verbosity": 0}
     return settings, params["n_rounds"]
+
+
+def booster_contributions(booster: xgb.Booster, x: pd.DataFrame, scale: Scale, centre: float = 0.0) -> Contributions:
+    """XGBoost's own TreeSHAP of the margin less ``centre``, missing values included."""
+    matrix = xgb.DMatrix(x.to_numpy(), nthread=1)
+    by_column = np.asarray(booster.predict(matrix, pred_contribs=True), dtype=np.float64)
+    margin = np.asarray(booster.predict(matrix, output_margin=True), dtype=np.float64)
+    return Contributions(by_column[:, :-1], float(by_column[0, -1]) - centre, margin - centre, scale)

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from models.cox import CoxFit, fit_cox
+from models.contributions import Contributions
+from models.cox import fit_cox
+from models.regression import Baseline, Regression
 from models.risk_model import ModelSpec
 from models.two_stage import complete, predictors_in, screen, screen_imputed, selection_note
 
@@ -33,16 +35,21 @@ class PaperCox:
     def fit(self, x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> Self:
         self.columns = screen(x, outcome, _wald) if self.columns is None else self.columns
         values, cases = complete(x[self.columns], outcome)
-        self._fit: CoxFit = fit_cox(values, cases)
-        self.coefficients, self.standard_errors = self._fit.coefficients, self._fit.standard_errors
-        self._fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        fit = fit_cox(values, cases)
+        self.coefficients, self.standard_errors = fit.coefficients, fit.standard_errors
+        fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        constant = -float(fit.centre @ fit.coefficients)
+        baseline = Baseline(fit.times_months, fit.cumulative_hazard)
+        self.regression = Regression(tuple(self.columns), fit.coefficients, constant, fill, fit.centre, baseline)
         self.selected = predictors_in(self.columns)
         self.notes = selection_note(self.columns, len(values), len(x))
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        values = x[self.columns].to_numpy(dtype=np.float64)
-        return self._fit.risk_at(np.where(np.isfinite(values), values, self._fill), horizon_months)
+        return self.regression.risk(self.regression.linear_predictor(x), horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return self.regression.contributions(x)
 
 
 PAPER_COX = ModelSpec(

@@ -10,7 +10,9 @@ import pandas as pd
 
 from cohort.types import BoolArray, Endpoint, FloatArray, Outcome
 from models.at_horizon import known_status, require_horizon
+from models.contributions import Contributions
 from models.logistic import fit_logistic
+from models.regression import Regression
 from models.risk_model import ModelSpec
 from models.two_stage import complete, predictors_in, screen, screen_imputed, selection_note
 
@@ -49,18 +51,19 @@ class PaperLogistic:
         values, cases = complete(x[self.columns], at_horizon)
         if self.columns and (cases.event.all() or not cases.event.any()):
             raise ValueError(f"all {len(values)} patients complete in {', '.join(self.columns)} have the same status")
-        self.coefficients, self.standard_errors, self._intercept = fit_logistic(values, cases)
-        self._fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        self.coefficients, self.standard_errors, intercept = fit_logistic(values, cases)
+        fill = x[self.columns].median().to_numpy(dtype=np.float64)
+        self.regression = Regression(tuple(self.columns), self.coefficients, intercept, fill, values.mean(axis=0))
         self.selected = predictors_in(self.columns)
         self.notes = selection_note(self.columns, len(values), len(x))
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         require_horizon(self._horizon_months, horizon_months)
-        values = x[self.columns].to_numpy(dtype=np.float64)
-        values = np.where(np.isfinite(values), values, self._fill)
-        logit = np.clip(self._intercept + values @ self.coefficients, -50.0, 50.0)
-        return np.asarray(1 / (1 + np.exp(-logit)), dtype=np.float64)
+        return self.regression.risk(self.regression.linear_predictor(x), horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return self.regression.contributions(x)
 
 
 PAPER_LOGISTIC = ModelSpec(

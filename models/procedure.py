@@ -38,9 +38,13 @@ class FittedProcedure:
 
     def risk_at(self, predictors: pd.DataFrame, horizon_months: float) -> FloatArray:
         """(n,) risk in [0, 1] by the horizon. Raises ``ValueError`` if the model answers anything else."""
-        risk = np.asarray(self.model.risk_at(self.encoder.transform(predictors), horizon_months), dtype=np.float64)
-        if risk.shape != (len(predictors),) or not ((risk >= 0) & (risk <= 1)).all():
-            raise ValueError(f"{type(self.model).__name__} gave something other than {len(predictors)} risks between 0 and 1")
+        return self.risk_of_encoded(self.encoder.transform(predictors), horizon_months)
+
+    def risk_of_encoded(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
+        """The same of (n, q) predictors that the encoder has encoded."""
+        risk = np.asarray(self.model.risk_at(x, horizon_months), dtype=np.float64)
+        if risk.shape != (len(x),) or not ((risk >= 0) & (risk <= 1)).all():
+            raise ValueError(f"{type(self.model).__name__} gave something other than {len(x)} risks between 0 and 1")
         return risk
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.contributions import Contributions
+from models.forest_leaves import forest_contributions, forest_risk
 from models.risk_model import Params
-from models.sksurv_risk import risk_from_curves, structured
+from models.sksurv_risk import structured
 from models.time_grid import on_grid, time_grid
 
 if TYPE_CHECKING:
@@ -31,7 +33,10 @@ class SurvivalForest:
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
-        return risk_from_curves(self._forest, x, horizon_months)
+        return forest_risk(self._forest, x, horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return forest_contributions(self._forest, x, horizon_months)
 
 
 def search_forest(trial: optuna.Trial) -> Params:

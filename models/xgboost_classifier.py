@@ -10,7 +10,8 @@ import xgboost as xgb
 
 from cohort.types import Endpoint, FloatArray, Outcome
 from models.at_horizon import known_status, require_horizon
-from models.boosting import BOOSTING_DEFAULTS, booster_settings, search_boosting
+from models.boosting import BOOSTING_DEFAULTS, booster_contributions, booster_settings, search_boosting
+from models.contributions import Contributions
 from models.risk_model import ModelSpec, Params
 
 
@@ -29,12 +30,15 @@ class XGBoostClassifier:
         known, status = known_status(outcome, self._horizon_months)
         settings, rounds = booster_settings(self.params, self.seed, "binary:logistic")
         settings["base_score"] = float(status.mean())
-        self._booster = xgb.train(settings, xgb.DMatrix(x.to_numpy()[known], status), rounds)
+        self._booster = xgb.train(settings, xgb.DMatrix(x.to_numpy()[known], status, nthread=1), rounds)
         return self
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         require_horizon(self._horizon_months, horizon_months)
-        return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy())), dtype=np.float64)
+        return np.asarray(self._booster.predict(xgb.DMatrix(x.to_numpy(), nthread=1)), dtype=np.float64)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return booster_contributions(self._booster, x, "logit")
 
 
 XGBOOST_CLASSIFIER = ModelSpec(

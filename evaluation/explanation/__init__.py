@@ -1,0 +1,1 @@
+"""What the fitted models look at: importance by permutation, SHAP values, partial dependence, formula and nomogram."""
