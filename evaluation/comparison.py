@@ -1,9 +1,11 @@
 """Paired comparisons of one question's models: same patients, same folds, same bootstrap resamples.
 
-Three comparisons are made of every model (a model with a feature set):
+Four comparisons are made of every model (a model with a feature set):
 
 - ``null_model``: does it do better than knowing nothing?
 - ``paper_model``: better than the paper's model for this kind of endpoint, on the same feature set?
+- ``published_score``: better than every published score on the same feature set? The reference is the score that does best by the
+  metric in these very patients, which favours the score; scores themselves are not compared so.
 - ``added_information``: is it better on pre-surgery features than on baseline ones?
 
 A difference is positive where the model is better, whichever way its metric runs. Its interval is a percentile interval of the
@@ -37,13 +39,14 @@ from evaluation.predictions import NO_FEATURES, HorizonPredictions
 from models.null_model import NULL_MODEL
 from models.paper_cox import PAPER_COX
 from models.paper_logistic import PAPER_LOGISTIC
+from models.registry import MODELS
 
 PRACTICAL_DISCRIMINATION = 0.02
 """Region of practical equivalence of AUC and C: of a hundred pairs of patients, two more ranked rightly."""
 PRACTICAL_BRIER_SKILL = 0.01
 """The same of the Brier skill: one percent of the null model's error."""
 
-Comparison = Literal["null_model", "paper_model", "added_information"]
+Comparison = Literal["null_model", "paper_model", "published_score", "added_information"]
 ModelKey = tuple[str, str]
 """feature_set, model"""
 
@@ -115,7 +118,7 @@ def compare_models(
         null = values.get(NULL_KEY)
         if measure.skill and null is None:
             continue
-        for comparison, key, reference in _pairs(models, endpoint):
+        for comparison, key, reference in _pairs(models, endpoint, _best_published(values, measure)):
             names = (comparison, measure.name, *key, *reference)
             pair = dict(zip(_PAIR, names, strict=True))
             compared = _compared(measure, values[key], values[reference], null, _test_to_train(first))
@@ -128,7 +131,23 @@ def compare_models(
     return table
 
 
-def _pairs(models: Mapping[ModelKey, HorizonPredictions], endpoint: Endpoint) -> Iterator[tuple[Comparison, ModelKey, ModelKey]]:
+def _best_published(values: Mapping[ModelKey, _Values], measure: Measure) -> dict[str, ModelKey]:
+    """For each feature set: the published score that does best by the measure."""
+    best: dict[str, ModelKey] = {}
+    towards = 1.0 if measure.metric.better == "higher" else -1.0
+    for key in sorted(values, key=lambda key: towards * float(np.nan_to_num(values[key].estimate[0], nan=-towards * np.inf))):
+        if _is_published(key):
+            best[key[0]] = key
+    return best
+
+
+def _is_published(key: ModelKey) -> bool:
+    return key[1] in MODELS and MODELS[key[1]].role == "published"
+
+
+def _pairs(
+    models: Mapping[ModelKey, HorizonPredictions], endpoint: Endpoint, published: Mapping[str, ModelKey]
+) -> Iterator[tuple[Comparison, ModelKey, ModelKey]]:
     """comparison, model, reference."""
     paper = PAPER_MODEL[endpoint.kind]
     for feature_set, model in models:
@@ -136,6 +155,8 @@ def _pairs(models: Mapping[ModelKey, HorizonPredictions], endpoint: Endpoint) ->
         if key == NULL_KEY:
             continue
         references: dict[Comparison, ModelKey] = {"null_model": NULL_KEY, "paper_model": (feature_set, paper)}
+        if feature_set in published and not _is_published(key):
+            references["published_score"] = published[feature_set]
         if feature_set == _LATER:
             references["added_information"] = (_EARLIER, model)
         for comparison, reference in references.items():

@@ -211,6 +211,7 @@ def _judge_question(
         *_unjudged(board, len(judged), len(models)),
         *_needed_in_words(needed, best),
         *_against_paper(_rows(comparisons, "paper_model", measure.name), endpoint, measure),
+        *_against_published(_rows(comparisons, "published_score", measure.name), measure),
         *_added_information(_rows(comparisons, "added_information", measure.name), measure),
     )
     return Verdict(population, endpoint, conclusion, evidence, headline, sentences, _numbers(best, judged, measure) | needed)
@@ -343,6 +344,17 @@ def _against_paper(rows: pd.DataFrame, endpoint: str, measure: Measure) -> Itera
         yield f"Nothing could be compared with {paper}."
         return
     yield f"Against {paper} on the same features, {_how_many_better(tested)}; {_largest(tested, measure)}."
+
+
+def _against_published(rows: pd.DataFrame, measure: Measure) -> Iterator[str]:
+    tested = rows[np.isfinite(rows["p_value"])]
+    if tested.empty:
+        return
+    scores = ", ".join(dict.fromkeys(model_label(name) for name in tested["reference_model"]))
+    yield (
+        f"Against the best of the published scores on the same features ({scores}), {_how_many_better(tested)};"
+        f" {_largest(tested, measure)}."
+    )
 
 
 def _added_information(rows: pd.DataFrame, measure: Measure) -> Iterator[str]:

@@ -65,6 +65,20 @@ def test_every_model_meets_the_null_model_the_papers_on_its_features_and_itself_
     assert set(table["metric"]) == {"auc", "brier_skill"}
 
 
+def test_models_meet_the_published_score_that_does_best_in_these_patients_and_scores_meet_none() -> None:
+    outcome, risk, fold = patients(3, signal=0.8)
+    scores = {("baseline", "fong_score"): risk, ("baseline", "konopke_score"): _shuffled(risk)}
+    risks = {**scores, ("baseline", TREES): _shuffled(risk, 1), ("paper", TREES): risk}
+    table = compare_models(question(risks, outcome, fold), TWELVE, "overall", 20, SEED)
+    rows = table[table["comparison"] == "published_score"]
+
+    assert rows[["feature_set", "model", "reference_model"]].drop_duplicates().to_numpy().tolist() == [
+        ["baseline", TREES, "fong_score"]
+    ]
+    assert set(rows["metric"]) == {"auc", "brier_skill"}
+    assert (rows["difference"] < 0).all()
+
+
 def test_time_endpoints_are_compared_by_unos_c_too_and_against_the_papers_cox_model(models: dict) -> None:
     table = compare_models({key: replace(at, tau_months=60.0) for key, at in models.items()}, DFS, "overall", 20, SEED)
 

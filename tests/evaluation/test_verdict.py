@@ -235,6 +235,15 @@ def test_best_against_the_papers_model_is_told_with_its_interval_and_what_it_tak
     assert "differences spread as here: 1,502 for 0.02, 241 for 0.05." in text
 
 
+def test_the_published_scores_are_named_in_what_is_said_of_them() -> None:
+    published = {"comparison": "published_score", "reference_feature_set": "baseline", "reference_model": "fong_score"}
+    rows = [_compared(0.4), _compared(0.6, TREES, 0.03, **published)]
+    text = " ".join(_verdict([NULL, _cell(), _cell(TREES)], rows).sentences)
+
+    assert "Against the best of the published scores on the same features (Fong" in text
+    assert "none of 1 model is shown to be better; the largest difference is 0.03 in Uno's C" in text
+
+
 @pytest.mark.parametrize(
     ("p_holm", "difference", "does"),
     [(0.01, 0.08, "is"), (0.3, 0.08, "is not"), (0.01, 0.06, "is not"), (0.01, -0.2, "is not")],
