@@ -12,6 +12,7 @@ from evaluation.metrics.registry import METRICS
 from evaluation.optimism import LEAST_FOR_INTERVAL, NO_INFORMATION, Corrected, correct, plus_632
 from evaluation.predictions import HorizonPredictions
 from evaluation.refits import Refits
+
 from .refit_cases import TWELVE, made_up, outcome_of
 
 E = 1 - np.exp(-1)

@@ -16,6 +16,7 @@ from features.registry import FEATURE_SETS
 from models.procedure import Procedure
 from models.registry import MODELS
 from models.risk_model import ModelSpec
+
 from .refit_cases import TWELVE, made_up, outcome_of
 
 N = 12
@@ -90,7 +91,7 @@ def test_when_every_resample_fails_there_are_no_models_but_all_the_reasons() -> 
     "changes", [{"risk": np.zeros((8, 2, 60))}, {"original": np.zeros(60)}, {"drawn": np.ones((7, 60))}, {"selected": ((),)}]
 )
 def test_arrays_that_do_not_fit_together_are_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="not|of 8 models"):
+    with pytest.raises(ValueError, match=r"not|of 8 models"):
         made_up(**changes)
 
 
