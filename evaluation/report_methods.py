@@ -88,6 +88,11 @@ _PROTOCOL: tuple[tuple[tuple[str, ...], str], ...] = (
         "Intervals are 95% percentile intervals over {n_bootstraps} resamples of patients, the out-of-fold predictions held"
         " fixed: they speak of these predictions in such patients, not of fitting anew in other samples.",
     ),
+    (
+        ("n_refits",),
+        "Optimism and stability come from {n_refits} bootstrap resamples of the patients in which whole procedures, with"
+        " imputation, selection and tuning, are learned again (0: not examined).",
+    ),
     (("seed",), "Random numbers start from seed {seed}."),
 )
 

@@ -179,9 +179,9 @@ def _too_few(refits: Refits) -> str:
 
 
 def _smooth(risk: FloatArray, bound: FloatArray) -> FloatArray:
-    """``bound`` (n,) smoothed over the ascending ``risk``; as it is where risks do not differ."""
-    spread = float(np.ptp(risk))
-    if spread <= TIED:
-        return bound
-    smoothed = lowess(bound, risk, frac=_SMOOTH, it=0, delta=0.01 * spread, is_sorted=True, return_sorted=False)
-    return np.where(np.isfinite(smoothed), np.clip(smoothed, 0, 1), bound)
+    """``bound`` (n,) smoothed over the ascending ``risk``; patients of one risk have one value."""
+    _, of_risk = np.unique(risk, return_inverse=True)
+    mean_of_tied = (np.bincount(of_risk, bound) / np.bincount(of_risk))[of_risk]
+    with np.errstate(invalid="ignore", divide="ignore"):  # a neighbourhood of no width: nothing to smooth
+        smoothed = lowess(mean_of_tied, risk, frac=_SMOOTH, it=0, delta=0.01 * np.ptp(risk), is_sorted=True, return_sorted=False)
+    return np.where(np.isfinite(smoothed), np.clip(smoothed, 0, 1), mean_of_tied)

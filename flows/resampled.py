@@ -47,7 +47,7 @@ def write_resampled(resampled: Resampled, folder: Path) -> tuple[Path, ...]:
 
 
 def corrected_metrics(folder: Path) -> dict[str, float]:
-    """For MLflow: ``corrected/auc/6_months``, its bounds below ``interval/``, ``plus_632/…``, ``stability/…``."""
+    """For MLflow: ``corrected/auc/6_months``, its bounds below ``interval/``, ``plus_632/auc/6_months``, ``stability/…``."""
     values: dict[str, float] = {}
     if not (folder / RESAMPLED / OPTIMISM).exists():
         return values

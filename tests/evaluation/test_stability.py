@@ -119,6 +119,17 @@ def test_a_model_with_one_risk_for_all_is_drawn_too() -> None:
     assert np.isfinite(drawn.calibration_observed).all()
 
 
+def test_bounds_of_patients_who_share_one_risk_are_their_mean() -> None:
+    """A screen that lets one factor in gives few risks: lowess then meets neighbourhoods of no width."""
+    original = np.where(np.arange(60) < 40, 0.3, 0.6)[None]
+    refits = made_up(original=original)
+    low = np.percentile(refits.risk[:, 0], 2.5, axis=0)
+    drawn = instability(refits, 12.0)
+
+    np.testing.assert_allclose(drawn.low[:40], low[:40].mean())
+    assert np.isfinite(drawn.low).all()
+
+
 def test_smooth_curves_are_those_behind_the_ici() -> None:
     at = made_up().original_at(12.0)
     risk, curve = smooth_curves(at)

@@ -176,3 +176,23 @@ def test_importing_the_configuration_imports_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("settings", "refitted"), [({}, False), ({"refit_models": None}, True), ({"n_refits": 0, "refit_models": None}, False)]
+)
+def test_procedures_are_learned_again_of_the_models_named_or_of_all(settings: dict[str, Any], *, refitted: bool) -> None:
+    config = BenchmarkConfig(**settings)
+
+    assert config.refits("xgboost_survival") is refitted
+    assert config.refits("paper_cox") is (config.n_refits > 0)
+
+
+def test_full_learns_all_procedures_again() -> None:
+    config = BenchmarkConfig(preset="full")
+    assert all(map(config.refits, MODEL_NAMES))
+
+
+def test_an_unknown_model_to_learn_again_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValidationError, match="unknown guess; known: null_model"):
+        BenchmarkConfig(refit_models=("guess",))
