@@ -110,9 +110,13 @@ _METHODS_ALWAYS = (
 
 
 def methods(settings: Mapping[str, object]) -> str:
-    """The protocol in a paragraph, its numbers from the configuration."""
-    told = [text.format(**settings) for names, text in _PROTOCOL if all(name in settings for name in names)]
-    return " ".join([*told, _METHODS_ALWAYS])
+    """The protocol and how it is judged in a paragraph, its numbers from the configuration."""
+    return f"{protocol(settings)} {_METHODS_ALWAYS}".lstrip()
+
+
+def protocol(settings: Mapping[str, object]) -> str:
+    """Splits, tuning, intervals and seed, as far as the settings name them."""
+    return " ".join(text.format(**settings) for names, text in _PROTOCOL if all(name in settings for name in names))
 
 
 def flat_settings(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
