@@ -13,7 +13,7 @@ import pandas as pd
 from cohort.types import ENDPOINTS, EVIDENCE_LABELS, Evidence
 from evaluation.figures import endpoint_label, feature_set_label, model_label, population_label, signed, variable_label
 from evaluation.metrics.registry import METRICS
-from evaluation.report_methods import methods
+from evaluation.report_methods import protocol
 from evaluation.verdict import Verdict
 
 #: Discrimination and accuracy first, calibration after.
@@ -73,9 +73,9 @@ def _section(title: str, lines: Iterator[str] | list[str]) -> list[str]:
 def _intended_use(data: CardData) -> Iterator[str]:
     horizons = ", ".join(f"{h:g}" for h in ENDPOINTS[data.trained_on].horizons_months)
     yield (
-        f"Research: to estimate the risk of the event ({endpoint_label(data.trained_on).lower()}) by {horizons} months after resection"
-        f" of colorectal liver metastases, from predictors {feature_set_label(data.feature_set).lower()}. Not a medical device, and not"
-        " for decisions about patients."
+        f"Research: to estimate the risk of the event ({endpoint_label(data.trained_on).lower()}) by {horizons} months after"
+        f" resection of colorectal liver metastases. Predictors: {feature_set_label(data.feature_set).lower()}. Not a medical"
+        " device, and not for decisions about patients."
     )
 
 
@@ -88,16 +88,15 @@ def _predictors(data: CardData) -> Iterator[str]:
     if not data.predictors:
         yield "None: everybody has the same risk."
         return
-    yield f"{len(data.predictors)} were given to the model; each with the time at which it is known."
+    yield f"{len(data.predictors)} were given to the model, by the time at which they are known:"
     yield ""
-    yield "| predictor | known at |"
-    yield "|---|---|"
-    for name, known_at in data.predictors:
-        yield f"| {variable_label(name)} | {known_at.replace('_', ' ')} |"
+    for time in dict.fromkeys(known_at for _, known_at in data.predictors):
+        names = "; ".join(variable_label(name) for name, known_at in data.predictors if known_at == time)
+        yield f"- {time.replace('_', ' ')}: {names}"
 
 
 def _training(data: CardData) -> Iterator[str]:
-    yield methods(data.settings)
+    yield protocol(data.settings)
     if data.params:
         yield ""
         yield "Settings of the fit on all patients: " + ", ".join(f"{k} = {_value(v)}" for k, v in data.params.items()) + "."

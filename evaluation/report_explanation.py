@@ -20,14 +20,14 @@ NOTES: tuple[str, ...] = (
     "Importance is what a model makes of a predictor, never what the predictor does to a patient: it is not causation, and says"
     " nothing of treating it. A model that does not discriminate has no importance to speak of.",
     "Fall in AUC and rise in Brier score: each predictor's values, all its encoded columns together, are shuffled among the test"
-    " patients of a fold, whom the fold's model never saw. Intervals are those of the corrected resampled t test (Nadeau and Bengio"
-    " 2003) over test folds, one predictor at a time, without correction for their number. Predictors that can stand in for each"
-    " other share what they carry, and each loses little. Ranks are the 5th to 95th percentile over single folds.",
-    "SHAP values (Lundberg et al. 2020) of test patients are exact, along the trees' own paths or by the regression's formula, and"
-    " add up to the prediction: to the risk for a forest, to the logit or the log hazard for others. Bands are quantiles over"
+    " patients of a fold, whom the fold's model never saw. Intervals are those of the corrected resampled t test (Nadeau and"
+    " Bengio 2003) over test folds, one predictor at a time, without correction for their number. Predictors that can stand in"
+    " for each other share what they carry, and each loses little. Ranks are the 5th to 95th percentile over single folds.",
+    "SHAP values (Lundberg et al. 2020) of test patients are exact, along the trees' own paths or by the regression's formula,"
+    " and add up to the prediction: to the risk for a forest, to the logit or the log hazard for others. Bands are quantiles over"
     f" groups of patients; groups below {SMALLEST_GROUP} patients are not shown.",
-    f"Partial dependence: the mean risk of test patients, were they all to have one value, for the {TOP} predictors with the largest"
-    " mean fall in AUC; bands are the 5th to 95th percentile of fold models in the first repeat.",
+    f"Partial dependence: the mean risk of test patients, were they all to have one value, for the {TOP} predictors with the"
+    " largest mean fall in AUC; bands are the 5th to 95th percentile of fold models in the first repeat.",
     "Formula and nomogram are of the fit on all patients, without shrinkage: what they promise in these patients is too good. A"
     " nomogram's axes reach from the 5th to the 95th percentile of a number.",
 )
@@ -96,10 +96,10 @@ def _cell(row: pd.Series, explanation: CellExplanation) -> ExplainedCell:
 
 def _sentences(row: pd.Series, of_auc: pd.DataFrame) -> Iterator[str]:
     if not row["auc_ci_low"] > 0.5:
-        yield "The model is not shown to discriminate (the interval of its AUC does not lie above 0.5): there is little to explain."
-    known = of_auc[of_auc["ci_low"].notna()]
+        yield "The model is not shown to discriminate (its AUC's interval does not lie above 0.5): there is little to explain."
+    known = of_auc[of_auc["ci_low"].notna() & (of_auc["ci_high"] > of_auc["ci_low"])]  # all 0 where no fold's model uses it
     if known.empty:
-        yield "No interval of a fall in AUC could be estimated."
+        yield "No fold's model leans on a predictor, or no interval of a fall in AUC could be estimated."
         return
     above = known[known["ci_low"] > 0]
     by_chance = f"of {len(known)} such intervals, about {0.025 * len(known):.1f} would lie above 0 by chance"
@@ -108,8 +108,8 @@ def _sentences(row: pd.Series, of_auc: pd.DataFrame) -> Iterator[str]:
         return
     names = ", ".join(variable_label(name) for name in above["predictor"])
     yield (
-        f"The fall in AUC has an interval above 0 for {len(above)} of {len(known)} predictors: {names} ({by_chance}). For all others"
-        " it includes 0, or lies below: they are not shown to matter."
+        f"The fall in AUC has an interval above 0 for {len(above)} of {len(known)} predictors: {names} ({by_chance}). For all"
+        " others it includes 0, or lies below: they are not shown to matter."
     )
 
 

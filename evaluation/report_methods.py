@@ -126,10 +126,14 @@ _METHODS_ALWAYS = (
 
 
 def methods(settings: Mapping[str, object]) -> str:
-    """The protocol in a paragraph, its numbers from the configuration."""
-    told = [text.format(**settings) for names, text in _PROTOCOL if all(name in settings for name in names)]
+    """The protocol and how it is judged in a paragraph, its numbers from the configuration."""
     gaps = MISSING_HANDLING.get(str(settings.get("missing", "")), "")
-    return " ".join([*told, *([gaps] if gaps else []), _METHODS_ALWAYS])
+    return " ".join(part for part in (protocol(settings), gaps, _METHODS_ALWAYS) if part)
+
+
+def protocol(settings: Mapping[str, object]) -> str:
+    """Splits, tuning, intervals and seed, as far as the settings name them."""
+    return " ".join(text.format(**settings) for names, text in _PROTOCOL if all(name in settings for name in names))
 
 
 def flat_settings(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
