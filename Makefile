@@ -40,7 +40,7 @@ debian-packages:
 	  else echo "R is not installed: the tests that re-run it are skipped."; fi; }
 
 test: $(READY) debian-packages ## run all tests (ARGS="-m 'not slow'" for the quick ones)
-	@$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile --cov --cov-report=term:skip-covered $(ARGS)
 
 check: $(READY) ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

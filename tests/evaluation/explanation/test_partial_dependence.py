@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from .cases import PREDICTORS, SPLITS, fitted
 
 from evaluation.explanation.partial_dependence import dependence_table, encoded_grid, fold_dependence, grid_of
+
+from .cases import PREDICTORS, SPLITS, fitted
 
 
 @pytest.mark.parametrize("name", ["random_survival_forest", "xgboost_survival", "paper_cox"])
