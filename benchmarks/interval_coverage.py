@@ -39,18 +39,24 @@ FOLLOW_UP = (3.0, 80.0)  # some 12 % are censored before the horizon, if nothing
 SIGNAL = 1.0
 SHIFT, SPREAD = -0.3, 1.4
 PREDICTORS, RELATED = 12, 4
-#: Pairs and integrals over the population are taken over so many of its patients.
-SAMPLE = 4_000
+#: Pairs are taken over so many patients of the population; what fits are worth, over so many.
+PAIRED, JUDGED = 3_000, 20_000
 
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """(n,) true risk by the horizon and relative hazard, (n, 12) predictors, and what was seen to happen."""
+    """(n,) true risk by the horizon, (n, 12) predictors, what was seen to happen; and for Harrell's and Uno's C, of each pair of the
+    first patients, how probable it is that the one's event comes before the other's.
+    """
 
     true_risk: FloatArray
-    hazard: FloatArray
     x: FloatArray
     outcome: Outcome
+    pairs: tuple[FloatArray, FloatArray]
+
+    def first(self, n: int) -> Population:
+        """The first ``n`` patients; the pairs are of fewer."""
+        return Population(self.true_risk[:n], self.x[:n], self.outcome.subset(np.arange(n)), self.pairs)
 
 
 @cache
@@ -70,7 +76,7 @@ def population(cohorts: int) -> Population:
     noise = np.random.default_rng(2).normal(size=(n, PREDICTORS - RELATED))
     x = np.column_stack([(related - related.mean(axis=0)) / related.std(axis=0), noise])
     outcome = simulated.cohort.outcome("dfs")
-    return Population(simulated.true_risk(HORIZON), np.exp(simulated.linear_predictor), x, outcome)
+    return Population(simulated.true_risk(HORIZON), x, outcome, _pairs(np.exp(simulated.linear_predictor)))
 
 
 # ---- the truth
@@ -123,28 +129,33 @@ def _recalibrated(columns: FloatArray, p: FloatArray, offset: FloatArray) -> Flo
 
 
 def _concordances(risk: FloatArray, people: Population) -> tuple[float, float]:
-    """Harrell's C and Uno's C, both up to tau.
+    """Harrell's C and Uno's C, both up to tau."""
+    r = risk[:PAIRED]
+    higher = np.where(r[:, None] > r, 1.0, np.where(r[:, None] == r, 0.5, 0.0))
+    harrell, uno = (float((first * higher).sum() / first.sum()) for first in people.pairs)
+    return harrell, uno
+
+
+def _pairs(hazard: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(PAIRED, PAIRED) how probable it is that the first patient's event comes before the second's, up to tau.
 
     Patient i has the event before j, both still followed, with the density h_i k'(t) exp(-k(t) (h_i + h_j)) G(t)^2, where k is
     the cumulative baseline hazard; Uno's weights take G away. The integral depends on the sum of the hazards alone.
     """
-    chosen = np.random.default_rng(3).choice(len(risk), SAMPLE, replace=False)
-    r, h = risk[chosen], people.hazard[chosen]
+    h = hazard[:PAIRED]
     time = np.linspace(0, TAU, 4_001)
     cumulative = np.log(2) * (time / MEDIAN_DFS_MONTHS) ** SHAPE
     followed = np.clip((FOLLOW_UP[1] - time) / (FOLLOW_UP[1] - FOLLOW_UP[0]), 0, 1)
     sums = np.geomspace(2 * h.min(), 2 * h.max(), 400)
-    higher = np.where(r[:, None] > r, 1.0, np.where(r[:, None] == r, 0.5, 0.0))
-    both = h[:, None] + h
-    found = []
+    survival = np.exp(-np.outer(sums, cumulative))
+    both, found = h[:, None] + h, []
     for g in (followed, np.ones_like(followed)):
         middle = (g[1:] ** 2 + g[:-1] ** 2) / 2
         # The exponential is integrated exactly over each step of the cumulative hazard.
-        survival = np.exp(-np.outer(sums, cumulative))
         integral = ((survival[:, :-1] - survival[:, 1:]) * middle).sum(axis=1) / sums
         first = h[:, None] * np.interp(both, sums, integral)
         np.fill_diagonal(first, 0)
-        found.append(float((first * higher).sum() / first.sum()))
+        found.append(first)
     return found[0], found[1]
 
 
@@ -186,12 +197,12 @@ def refitted_cohort(number: int, cohorts: int) -> list[tuple[str, float, float, 
     x, outcome = people.x[rows], people.outcome.subset(rows)
     splits = repeated_stratified_splits(outcome, (6.0, 12.0), 5, 2, seed=number)
     risk, fold = np.zeros((N, 2)), np.zeros((N, 2), dtype=np.int16)
-    truths = []
+    truths, judged_in = [], people.first(JUDGED)
     for split in splits:
         model = _fitted(x[split.train], outcome.subset(split.train))
         risk[split.test, split.repeat] = model(x[split.test])
         fold[split.test, split.repeat] = split.fold
-        truths.append(true_values(model(people.x), people))
+        truths.append(true_values(model(judged_in.x), judged_in))
     truth = pd.DataFrame(truths).mean()
     at = HorizonPredictions(HORIZON, TAU, outcome, risk, fold)
     return [(name, truth[name], *found) for name, found in judged(at, number).items() if name in truth]
