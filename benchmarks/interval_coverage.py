@@ -45,8 +45,9 @@ PAIRED, JUDGED = 3_000, 20_000
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """(n,) true risk by the horizon, (n, 12) predictors, what was seen to happen. ``pairs``, for Harrell's and Uno's C: of each pair
-    of the first patients, how probable it is that the one's event comes before the other's.
+    """(n,) true risk by the horizon, (n, 12) predictors, and what was seen to happen.
+
+    ``pairs``, for Harrell's and Uno's C: of each pair of the first patients, how probable it is that the one's event comes first.
     """
 
     true_risk: FloatArray
