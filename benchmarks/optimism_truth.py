@@ -54,6 +54,7 @@ class Logistic:
 
 
 ALL_PREDICTORS = ModelSpec("logistic", "Logistic, all predictors", "reference", "horizon", build=lambda *_: Logistic())
+PROCEDURES = {spec.name: spec for spec in (ALL_PREDICTORS, PAPER_LOGISTIC)}
 
 
 def patients(rng: np.random.Generator, n: int) -> tuple[Predictors, Outcome]:
@@ -92,15 +93,16 @@ def main() -> None:
     parser.add_argument("--cohorts", type=int, default=150)
     parser.add_argument("--patients", type=int, default=150)
     parser.add_argument("--resamples", type=int, default=60)
+    parser.add_argument("--procedure", choices=tuple(PROCEDURES), default=ALL_PREDICTORS.name)
     options = parser.parse_args()
-    for spec in (ALL_PREDICTORS, PAPER_LOGISTIC):
-        table = pd.DataFrame([errors(spec, seed, options.patients, options.resamples) for seed in range(options.cohorts)])
-        table.columns = pd.MultiIndex.from_tuples(table.columns)
-        # A cohort in which a metric has no estimate counts in none of its means.
-        for metric in MEASURES:
-            known = table[metric].dropna()
-            biases = "; ".join(f"{of} {known[of].mean():+.3f} ({known[of].std() / len(known) ** 0.5:.3f})" for of in ESTIMATES)
-            print(f"{spec.label}, {metric}, {len(known)} cohorts: {biases}", flush=True)
+    spec = PROCEDURES[options.procedure]
+    table = pd.DataFrame([errors(spec, seed, options.patients, options.resamples) for seed in range(options.cohorts)])
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    # A cohort in which a metric has no estimate counts in none of its means.
+    for metric in MEASURES:
+        known = table[metric].dropna()
+        biases = "; ".join(f"{of} {known[of].mean():+.3f} ({known[of].std() / len(known) ** 0.5:.3f})" for of in ESTIMATES)
+        print(f"{spec.label}, {metric}, {len(known)} cohorts: {biases}")
 
 
 if __name__ == "__main__":

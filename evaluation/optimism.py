@@ -16,6 +16,9 @@ b in patients weighted by w, and S resamples:
   apparent one being 1 or more. Calibration intercept and O/E depend on outcome and risk through their means alone: no
   information leaves them as they are, R is 0 and .632+ is .632.
 
+With few events per candidate parameter the corrected and the .632 estimate still flatter, and .632+ does not; what was found
+stands in ``benchmarks/optimism_truth.py``.
+
 Intervals are the location-shifted bootstrap of Noma et al. (Stat Med 2021;40:5691): the percentile interval of M(b, its
 resample), less the optimism. So they hold the variation of refitting, but not that of the optimism itself, which their two-stage
 bootstrap adds at S^2 fits, and which small samples need for full coverage. ``mc_error`` is the standard error of the

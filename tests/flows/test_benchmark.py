@@ -248,3 +248,18 @@ def test_every_population_that_is_fitted_is_audited(tmp_path: Path, patch: pytes
     contract, data = write_contract(tmp_path, frame[columns].assign(pn_stage=knowing))
     with pytest.raises(LeakSuspected, match=r"pn_stage.*\(primary_resected\)"):
         run(tmp_path / "work", patch, cohort=contract, data=data, populations=("overall", "primary_resected"))
+
+
+def test_procedures_learned_again_give_tables_and_metrics_in_mlflow(result: BenchmarkResult, folder: Path):
+    optimism, selection = (pd.read_csv(result.folder / f"{name}.csv") for name in ("optimism", "selection"))
+    stability = pd.read_csv(result.folder / "stability.csv")
+    auc = optimism[(optimism["metric"] == "auc") & (optimism["model"] == "paper_logistic")].iloc[0]
+    [logged] = [
+        run for run in mlflow_runs(folder, "cell") if run.data.tags["cell"].endswith("relapse_6m/baseline/paper_logistic")
+    ]
+
+    assert set(optimism["model"]) == set(stability["model"]) == set(selection["model"]) == {"paper_logistic", "paper_cox"}
+    assert (optimism["n_resamples"] == 3).all()
+    assert auc["corrected"] == pytest.approx(auc["apparent"] - auc["optimism"])
+    assert logged.data.metrics["corrected/auc/6_months"] == pytest.approx(auc["corrected"])
+    assert "Corrected for optimism" in (result.folder / "report.html").read_text(encoding="utf-8")
