@@ -78,7 +78,15 @@ def test_what_was_never_written_is_not_held(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "value"),
-    [("n_folds", 4), ("n_repeats", 3), ("n_trials", 1), ("n_inner_folds", 4), ("seed", 1)],
+    [
+        ("n_folds", 4),
+        ("n_repeats", 3),
+        ("n_trials", 1),
+        ("n_inner_folds", 4),
+        ("seed", 1),
+        ("explain", False),
+        ("n_permutations", 9),
+    ],
 )
 def test_key_changes_with_every_setting_of_the_fit(change: str, value: int) -> None:
     store, config = CellStore(Path()), BenchmarkConfig()
@@ -97,6 +105,12 @@ def test_key_changes_with_the_patients() -> None:
     store, config = CellStore(Path()), BenchmarkConfig()
 
     assert fit_key(store, FIT, config, "one") != fit_key(store, FIT, config, "another")
+
+
+def test_shuffles_bear_on_no_fit_that_is_not_explained() -> None:
+    store, config = CellStore(Path()), BenchmarkConfig(explain=False)
+
+    assert fit_key(store, FIT, config.model_copy(update={"n_permutations": 9}), "d") == fit_key(store, FIT, config, "d")
 
 
 def test_key_does_not_change_with_what_bears_on_no_fit() -> None:

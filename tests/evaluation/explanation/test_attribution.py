@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from .cases import PREDICTORS, SPLITS, fitted
 
 from evaluation.explanation.attribution import bands, by_predictor, fold_attribution, shap_table, value_groups
+
+from .cases import PREDICTORS, SPLITS, fitted
 
 
 def test_predictors_values_are_the_sums_over_their_columns_and_add_up_to_the_risk() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from .cases import OUTCOME, PREDICTORS, SPLITS, fitted
 
 from cohort.types import Outcome
 from evaluation.explanation.importance import (
@@ -20,6 +19,8 @@ from evaluation.metrics.registry import METRICS
 from evaluation.paired_tests import corrected_resampled_t
 from evaluation.predictions import HorizonPredictions
 from models.kaplan_meier import horizon_weights
+
+from .cases import OUTCOME, PREDICTORS, SPLITS, fitted
 
 TEST = SPLITS[0].test
 

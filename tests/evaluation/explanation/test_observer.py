@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from .cases import COHORT, OUTCOME, PREDICTORS, SPLITS, explainer, fitted, kept, procedure
 
 from cohort.types import FloatArray
 from evaluation.cross_validation import cross_validate
 from evaluation.explanation import observer
 from evaluation.explanation.observer import NO_SHAP, TOP, UNENCODED
 from models.procedure import FittedProcedure
+
+from .cases import COHORT, OUTCOME, PREDICTORS, SPLITS, explainer, fitted, kept, procedure
 
 
 def test_predictions_are_the_same_with_and_without_an_observer() -> None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from .cases import PREDICTORS, SPLITS, fitted
 
 from evaluation.explanation.partial_dependence import dependence_table, encoded_grid, fold_dependence, grid_of
+
+from .cases import PREDICTORS, SPLITS, fitted
 
 
 @pytest.mark.parametrize("name", ["random_survival_forest", "xgboost_survival", "paper_cox"])
 def test_mean_risk_is_that_of_patients_who_all_have_the_value(name: str) -> None:
     model, frame = fitted(name), PREDICTORS.frame.iloc[SPLITS[0].test]
     grid = grid_of(PREDICTORS.frame)
-    grid = grid[grid["predictor"].isin(["sex", "baseline_cea", "age", "baseline_max_diameter", "baseline_lesions", "primary_resected"])].reset_index(drop=True)
+    some = ["sex", "baseline_cea", "age", "baseline_max_diameter", "baseline_lesions", "primary_resected"]
+    grid = grid[grid["predictor"].isin(some)].reset_index(drop=True)
     found = fold_dependence(model, model.encoder.transform(frame), grid, encoded_grid(model, grid, PREDICTORS.frame), 12.0)
     naive = []
     for row in grid.itertuples():
