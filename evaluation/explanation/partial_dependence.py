@@ -34,6 +34,8 @@ def grid_of(frame: pd.DataFrame) -> pd.DataFrame:
 
 def encoded_grid(fitted: FittedProcedure, grid: pd.DataFrame, frame: pd.DataFrame) -> FloatArray:
     """(g, q) encoded rows, one a line of ``grid``: its predictor has the grid's value, and all others are missing."""
+    if grid.empty:
+        return np.zeros((0, len(fitted.encoder.get_feature_names_out())))
     tried = frame.iloc[:0].reindex(range(len(grid)))
     for name, rows in grid.groupby("predictor", sort=False):
         if frame[name].dtype == "category":

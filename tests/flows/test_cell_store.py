@@ -86,6 +86,8 @@ def test_what_was_never_written_is_not_held(tmp_path: Path) -> None:
         ("seed", 1),
         ("missing", "multiple"),
         ("n_imputations", 5),
+        ("explain", False),
+        ("n_permutations", 9),
     ],
 )
 def test_key_changes_with_every_setting_of_the_fit(change: str, value: int) -> None:
@@ -105,6 +107,12 @@ def test_key_changes_with_the_patients() -> None:
     store, config = CellStore(Path()), BenchmarkConfig()
 
     assert fit_key(store, FIT, config, "one") != fit_key(store, FIT, config, "another")
+
+
+def test_shuffles_bear_on_no_fit_that_is_not_explained() -> None:
+    store, config = CellStore(Path()), BenchmarkConfig(explain=False)
+
+    assert fit_key(store, FIT, config.model_copy(update={"n_permutations": 9}), "d") == fit_key(store, FIT, config, "d")
 
 
 def test_key_does_not_change_with_what_bears_on_no_fit() -> None:

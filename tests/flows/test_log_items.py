@@ -15,7 +15,7 @@ from evaluation.metrics.registry import METRICS
 from evaluation.tables import Cell, CellResult
 from evaluation.verdict import Verdict
 from flows.cell_store import FitSummary
-from flows.log_items import FittedModel, Item, Tags, benchmark_items, cell_items, metric_values
+from flows.log_items import Files, FittedModel, Item, ModelCard, Tags, benchmark_items, cell_items, metric_values
 from flows.plan import Fit
 from flows.work import EvaluatedCell
 
@@ -29,6 +29,18 @@ def _items(status: str = "completed", note: str = "", model: object = "a fitted 
     summary = FitSummary(COX.name, 1.5, {"rate": 0.1}, ("entered: age",), (), 3)
     evaluated = EvaluatedCell(CellResult(CELL, status, note=note), Path("cell"))
     return list(cell_items(evaluated, COX, summary, pd.DataFrame(), COHORT, model))
+
+
+def test_model_cards_and_folders_of_a_benchmark_are_logged(tmp_path: Path) -> None:
+    board = pd.DataFrame([("overall", "dfs", 0.6, "completed")], columns=["population", "endpoint", "auc", "status"])
+    (tmp_path / "model_cards").mkdir()
+    items = list(benchmark_items(board, [], [tmp_path / "model_cards", tmp_path / "a.csv"], {COX.name: "# Card"}))
+
+    assert items[:3] == [
+        Files(tmp_path / "model_cards", "model_cards"),
+        Files(tmp_path / "a.csv", ""),
+        ModelCard(COX.name, "# Card"),
+    ]
 
 
 def test_status_comes_last_so_that_a_half_logged_cell_has_none() -> None:

@@ -22,6 +22,7 @@ from evaluation.predictions import COLUMNS
 from evaluation.sample_size_table import SAMPLE_SIZE_COLUMNS
 from evaluation.tables import METRIC_COLUMNS, Cell, CellResult, leaderboard_columns
 from evaluation.verdict import VERDICT_COLUMNS
+from flows.cell_store import FitSummary
 from flows.config import BenchmarkConfig
 from flows.outputs import Outputs, write_outputs
 from flows.plan import Fit, Plan
@@ -90,6 +91,10 @@ def _predictions(key: str) -> pd.DataFrame:
     return pd.DataFrame(rows if fit is not TREES else [], columns=list(COLUMNS)).astype(COLUMNS)
 
 
+def _summary(key: str) -> FitSummary:
+    return FitSummary(key, 1.0, {"rate": 0.25}, ("entered: age",), (), 37)
+
+
 @dataclass
 class Written:
     outputs: Outputs
@@ -108,7 +113,9 @@ def _write(folder: Path, order: int = 1, **settings: Any) -> Written:
     bounds = pd.DataFrame({"threshold": [0.1, 0.2], "difference_ci_low": [-0.01, 0.02]})
     bounds.to_csv(figure / "decision_curve.csv", index=False)
     run = RunDirectory.open(folder / "runs", "f", "simulated-smoke")
-    work = SimpleNamespace(plan=PLAN, keys={f: f.model for f in PLAN.fits}, store=SimpleNamespace(predictions=_predictions))
+    work = SimpleNamespace(
+        plan=PLAN, keys={f: f.model for f in PLAN.fits}, store=SimpleNamespace(predictions=_predictions, summary=_summary)
+    )
     evaluated = {c: EvaluatedCell(_result(c), figure if c.model == "paper_cox" else folder) for c in list(PLAN.cells)[::order]}
     config = BenchmarkConfig(preset="smoke", **settings)
     outputs = write_outputs(config, COHORT, work, run, evaluated, COMPARISONS, ["suspected leak: age"], 90.0)
@@ -124,9 +131,26 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         return _write(folder, cohort=str(folder / "contract.yaml"), data=str(folder / "named_patients.csv"))
 
 
-def test_twelve_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
-    assert [p.name for p in written.outputs.files] == FILES
-    assert sorted(p.name for p in written.folder.iterdir() if p.name not in (".lock", "run.json")) == sorted(FILES)
+def test_all_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
+    everything = [*FILES, "model_cards"]
+    assert [p.name for p in written.outputs.files] == everything
+    assert sorted(p.name for p in written.folder.iterdir() if p.name not in (".lock", "run.json")) == sorted(everything)
+
+
+def test_every_fit_has_a_model_card_of_its_own_cells_without_a_path_or_a_patient(written: Written) -> None:
+    cards = written.outputs.model_cards
+    text = cards[COX.name]
+
+    assert set(cards) == {fit.name for fit in PLAN.fits}
+    assert (written.folder / "model_cards" / "overall-dfs-paper-paper_cox.md").read_text(encoding="utf-8") == text
+    assert "| | Relapse or death within 12 months, 12 months | Disease-free survival, 12 months |" in text
+    assert "- baseline: Age at diagnosis of the metastases" in text
+    assert "rate = 0.25" in text
+    assert "Disease-free survival: failed, 1 of 4 fits failed" in cards[TREES.name]
+    assert "None: everybody has the same risk." in cards[NULL.name]
+    for card in cards.values():
+        assert str(written.folder) not in card
+        assert not [patient for patient in COHORT.patient_ids if patient in card]
 
 
 def test_leaderboard_has_a_row_for_every_cell_and_its_documented_columns(written: Written) -> None:

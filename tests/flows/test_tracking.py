@@ -82,7 +82,8 @@ def logged(mlflow_store: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple
     file.write_text("rank\n", encoding="utf-8")
     board = pd.DataFrame([("overall", "dfs", 0.6, "completed")], columns=["population", "endpoint", "auc", "status"])
     verdict = Verdict("overall", "dfs", "none", "simulated", "No useful model: none of 2.")
-    writer.finish(benchmark_items(board, [verdict], [file]))
+    cards = {COX.name: "# Card\n" + "a line\n" * 900, "a fit without a model": "# None"}
+    writer.finish(benchmark_items(board, [verdict], [file], cards))
     return (
         mlflow_store.client.get_run(parent),
         mlflow_store.child(parent, _cell("dfs")),
@@ -156,6 +157,17 @@ def test_cell_has_its_evaluation_predictions_and_cohort(mlflow_store: Any, logge
     assert _artifacts(mlflow_store, child) >= {"evaluation", "predictions.csv"}
     assert _artifacts(mlflow_store, child, "evaluation") == {"evaluation/roc.csv"}
     assert (dataset.dataset.name, dataset.dataset.digest) == (COHORT.name, COHORT.digest)
+
+
+def test_model_card_is_the_description_of_the_logged_model_cut_at_a_line_where_mlflow_takes_no_more(
+    mlflow_store: Any, logged: tuple[Run, Run, Run]
+) -> None:
+    model = mlflow_store.client.get_logged_model(logged[1].outputs.model_outputs[0].model_id)
+    text = model.tags["mlflow.note.content"]
+
+    assert text.startswith("# Card\na line\n")
+    assert len(text) <= 5_000
+    assert text.endswith("a line\n\n… (the whole card is among the benchmark's artifacts, in model_cards/)")
 
 
 def test_cells_of_one_fit_link_one_model(mlflow_store: Any, logged: tuple[Run, Run, Run]) -> None:

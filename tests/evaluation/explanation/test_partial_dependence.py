@@ -15,9 +15,8 @@ from .cases import PREDICTORS, SPLITS, fitted
 def test_mean_risk_is_that_of_patients_who_all_have_the_value(name: str) -> None:
     model, frame = fitted(name), PREDICTORS.frame.iloc[SPLITS[0].test]
     grid = grid_of(PREDICTORS.frame)
-    grid = grid[
-        grid["predictor"].isin(["sex", "baseline_cea", "age", "baseline_max_diameter", "baseline_lesions", "primary_resected"])
-    ].reset_index(drop=True)
+    some = ["sex", "baseline_cea", "age", "baseline_max_diameter", "baseline_lesions", "primary_resected"]
+    grid = grid[grid["predictor"].isin(some)].reset_index(drop=True)
     found = fold_dependence(model, model.encoder.transform(frame), grid, encoded_grid(model, grid, PREDICTORS.frame), 12.0)
     naive = []
     for row in grid.itertuples():
