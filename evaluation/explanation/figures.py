@@ -62,7 +62,7 @@ def shap_figure(title: str, shap: pd.DataFrame) -> Figure:
             axes.hlines(y, row["q05"], row["q95"], color=colour, linewidth=1, zorder=2)
             axes.hlines(y, row["q25"], row["q75"], color=colour, linewidth=4, zorder=3)
             axes.plot(row["q50"], y, "|", color=_INK, markersize=7, zorder=4)
-    groups = [f"{level_label(str(row.group))} ({row.n})" for row in rows.itertuples()]
+    groups = [f"{level_label(group)} ({n})" for group, n in zip(rows["group"], rows["n"], strict=True)]
     _row_labels(axes, groups)
     firsts = rows.drop_duplicates("predictor")
     _row_labels(axes, [variable_label(name) for name in firsts["predictor"]], list(firsts.index), x=-1.12, left=True)

@@ -144,7 +144,8 @@ def test_every_fit_has_a_model_card_of_its_own_cells_without_a_path_or_a_patient
     assert set(cards) == {fit.name for fit in PLAN.fits}
     assert (written.folder / "model_cards" / "overall-dfs-paper-paper_cox.md").read_text(encoding="utf-8") == text
     assert "| | Relapse or death within 12 months, 12 months | Disease-free survival, 12 months |" in text
-    assert "- baseline: Age at diagnosis of the metastases" in text
+    assert "\n- baseline: " in text
+    assert "\n- pre surgery: " in text
     assert "rate = 0.25" in text
     assert "Disease-free survival: failed, 1 of 4 fits failed" in cards[TREES.name]
     assert "None: everybody has the same risk." in cards[NULL.name]
