@@ -76,6 +76,9 @@ class BenchmarkConfig(BaseModel):
     workers: int = Field(0, ge=0, le=256)
     on_leak: Literal["refuse", "warn"] = "refuse"
     explain: bool = Field(True, description="what the models look at: importance, SHAP values, partial dependence")
+    explain_models: tuple[str, ...] | None = Field(
+        ("paper_logistic", "paper_cox", "xgboost_classifier", "xgboost_survival"), description="of these models; null: of all"
+    )
     n_permutations: int = Field(2, ge=1, le=100, description="shuffles of each predictor in each test fold")
     fresh: bool = Field(False, description="fit every cell anew, even those finished before")
 
@@ -90,10 +93,10 @@ class BenchmarkConfig(BaseModel):
             return values  # the field's own check names the choices
         return {**yaml.safe_load(path.read_text(encoding="utf-8")), **values}
 
-    @field_validator("populations", "endpoints", "feature_sets", "models", "refit_models")
+    @field_validator("populations", "endpoints", "feature_sets", "models", "refit_models", "explain_models")
     @classmethod
     def _known_names(cls, names: tuple[str, ...] | None, info: Any) -> tuple[str, ...] | None:
-        if names is None:  # which only refit_models may be
+        if names is None:  # which only refit_models and explain_models may be
             return None
         known = {
             "populations": tuple(POPULATIONS),
@@ -101,6 +104,7 @@ class BenchmarkConfig(BaseModel):
             "feature_sets": FEATURE_SET_NAMES,
             "models": MODEL_NAMES,
             "refit_models": MODEL_NAMES,
+            "explain_models": MODEL_NAMES,
         }[info.field_name]
         if not names:
             raise ValueError(f"name one or more of {', '.join(known)}")
@@ -126,6 +130,10 @@ class BenchmarkConfig(BaseModel):
     def refits(self, model: str) -> bool:
         """Whether a model's procedure is learned again in resamples."""
         return self.n_refits > 0 and (self.refit_models is None or model in self.refit_models)
+
+    def explains(self, model: str) -> bool:
+        """Whether it is asked what the model looks at."""
+        return self.explain and (self.explain_models is None or model in self.explain_models)
 
     def science(self) -> dict[str, Any]:
         """All that bears on the results: not the number of workers, nor whether finished cells are reused."""

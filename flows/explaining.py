@@ -25,7 +25,7 @@ _NAMES = ("importance", "shap", "partial_dependence", "nomogram")
 
 def explainer_of(fit: Fit, config: BenchmarkConfig, predictors: Predictors, outcome: Outcome) -> FoldExplainer | None:
     """None where the run does not explain, or the model uses no predictor."""
-    if not config.explain or not MODELS[fit.model].uses_predictors:
+    if not config.explains(fit.model) or not MODELS[fit.model].uses_predictors:
         return None
     own, source = ENDPOINTS[fit.trained_on], ENDPOINTS[fit.trained_on].source
     readers = [own] if own.kind == "binary" else [e for e in ENDPOINTS.values() if e.source == source]

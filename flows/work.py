@@ -106,7 +106,7 @@ def _end_with(sentinel: Any) -> None:
 def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity: str) -> str:
     """All that decides a fit's predictions."""
     protocol = {k: getattr(config, k) for k in _FIT_SETTINGS}
-    if config.explain:
+    if config.explains(fit.model):
         protocol |= {"n_permutations": config.n_permutations, "explained_by": code_digest(CODE_THAT_EXPLAINS)}
     return store.key({**fit.__dict__, **protocol, "cohort": cohort_identity})
 

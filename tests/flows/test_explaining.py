@@ -41,10 +41,17 @@ def test_a_fit_is_explained_at_the_last_horizon_of_every_endpoint_that_reads_it(
 def test_nothing_is_explained_without_predictors_or_where_the_run_does_not_ask() -> None:
     assert _horizons(Fit("overall", "dfs", "none", "null_model")) is None
     assert _horizons(COX, CONFIG.model_copy(update={"explain": False})) is None
+    assert _horizons(COX, CONFIG.model_copy(update={"explain_models": ("xgboost_survival",)})) is None
 
 
 def test_smoke_does_not_explain_the_others_do() -> None:
     assert [BenchmarkConfig(preset=preset).explain for preset in ("smoke", "default", "full")] == [False, True, True]
+
+
+def test_full_explains_every_model_and_default_a_few() -> None:
+    forests = [BenchmarkConfig(preset=preset).explains("random_survival_forest") for preset in ("default", "full")]
+    assert forests == [False, True]
+    assert BenchmarkConfig().explains("paper_cox")
 
 
 def test_cell_has_its_explanation_in_its_folder_and_it_is_read_back_as_it_was(tmp_path: Path) -> None:
