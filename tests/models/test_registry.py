@@ -143,7 +143,7 @@ def test_training_patients_of_one_kind_are_refused_in_words_or_survived(name: st
     if MODELS[name].answers == "any_time" and event:
         risk = _risks(_fit(name, outcome=outcome))
         # All have relapsed by month 5; a parametric distribution of times rounds that off.
-        assert (risk > (0.85 if name == "xgboost_aft" else 0.9)).all()
+        assert (risk > (0.75 if name == "xgboost_aft" else 0.9)).all()
     else:
         with pytest.raises(ValueError, match=r"no event was seen|all samples are censored|the same status"):
             _fit(name, outcome=outcome)
