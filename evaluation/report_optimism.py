@@ -29,8 +29,8 @@ NOTES: tuple[str, ...] = (
     "Apparent: in the very patients that the model learned from. Corrected: less the mean optimism, the resample models'"
     " performance in their own resample less that in all patients (Harrell; Efron). .632+: apparent performance and that in the"
     " patients left out of a resample, weighted by how much the procedure overfits (Efron and Tibshirani 1997).",
-    "With about four events per candidate parameter the corrected estimate still flatters (AUC by 0.03 in simulated cohorts,"
-    " where the apparent one flatters by 0.12); trust .632+ then.",
+    "With about four events a candidate parameter the corrected estimate still flatters (AUC by 0.03 in simulated cohorts where"
+    " the apparent one flatters by 0.12); trust .632+ then.",
     "Intervals: the location-shifted bootstrap (Noma et al. 2021), apparent performance over the resamples less the optimism; in"
     f" small samples they are somewhat short. None is given below {LEAST_FOR_INTERVAL} resamples, and no estimate where more than"
     f" {MAX_FAILED:.0%} of them failed. ± is the standard error from the number of resamples alone.",
