@@ -5,11 +5,23 @@ are learned: logistic regression on all predictors, and the paper's two-stage pr
 The truth of each fitted model is its performance in 20,000 new patients; what is printed is the mean over cohorts of an estimate
 less that truth, with its standard error.
 
-    python benchmarks/optimism_truth.py --cohorts 150
+    python benchmarks/optimism_truth.py --cohorts 150 --resamples 60                                    (A)
+    python benchmarks/optimism_truth.py --cohorts 100 --resamples 25 --patients 400                     (B)
+    python benchmarks/optimism_truth.py --cohorts 40 --resamples 30 --procedure paper_logistic          (C)
 
-Found, 60 resamples each:
+Found (apparent; corrected; .632; .632+), A with 4 and B with 10 events per candidate parameter:
 
-FINDING
+= ======================================================== ========================================================
+  AUC                                                      calibration slope
+= ======================================================== ========================================================
+A +0.123 (0.003); +0.027 (0.004); +0.030; +0.005 (0.005)   +0.544 (0.009); +0.110 (0.012); +0.096; -0.066 (0.017)
+B +0.052 (0.002); +0.008 (0.003); +0.009; +0.003 (0.003)   +0.269 (0.010); +0.042 (0.013); +0.009; -0.040 (0.015)
+C +0.098 (0.007); +0.018 (0.009); +0.024; +0.004 (0.010)   +0.458 (0.024); +0.105 (0.032); +0.061; -0.069 (0.045)
+= ======================================================== ========================================================
+
+So with 10 events per parameter the corrected AUC is within 0.01 of the truth where the apparent one is 0.05 off. With 4 it still
+flatters, as Iba et al. (BMC Med Res Methodol 2021;21:9) found too, and .632+ does not. Of the Brier score the corrected estimate
+is within 0.005 in all three, and .632+ errs by 0.003 to 0.015 on the side of caution.
 """
 
 from __future__ import annotations
