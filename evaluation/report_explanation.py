@@ -102,7 +102,7 @@ def _sentences(row: pd.Series, of_auc: pd.DataFrame) -> Iterator[str]:
         yield "No fold's model leans on a predictor, or no interval of a fall in AUC could be estimated."
         return
     above = known[known["ci_low"] > 0]
-    by_chance = f"of {len(known)} such intervals, about {0.025 * len(known):.1f} would lie above 0 by chance"
+    by_chance = f"of {len(known)} such intervals, up to {0.025 * len(known):.1f} on average would lie above 0 by chance"
     if above.empty:
         yield f"No predictor is shown to matter: every interval of the fall in AUC includes 0, or lies below it ({by_chance})."
         return

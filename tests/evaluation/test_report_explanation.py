@@ -43,7 +43,7 @@ def test_intervals_that_hold_0_are_told_plainly() -> None:
     text = _sentences(_explanation(("age", 0.01, -0.02, 0.04), ("sex", 0.0, -0.01, 0.01)))
 
     assert text.startswith("No predictor is shown to matter: every interval of the fall in AUC includes 0")
-    assert "of 2 such intervals, about 0.1 would lie above 0 by chance" in text
+    assert "of 2 such intervals, up to 0.1 on average would lie above 0 by chance" in text
 
 
 def test_predictors_above_0_are_named_beside_how_many_chance_would_give() -> None:
