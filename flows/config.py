@@ -30,6 +30,32 @@ MODEL_NAMES = (
 # the registry of models imports every library there is.
 
 
+def known_names(names: tuple[str, ...], field: str) -> tuple[str, ...]:
+    """The names asked for, each once; raises ``ValueError`` where there is none, or one is unknown."""
+    known = {
+        "populations": tuple(POPULATIONS),
+        "endpoints": tuple(ENDPOINTS),
+        "feature_sets": FEATURE_SET_NAMES,
+        "models": MODEL_NAMES,
+    }[field]
+    if not names:
+        raise ValueError(f"name one or more of {', '.join(known)}")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
+
+
+def of_preset(preset: str) -> dict[str, Any]:
+    """The settings that a preset stands for."""
+    return dict(yaml.safe_load((CONFIGS / f"{preset}.yaml").read_text(encoding="utf-8")))
+
+
+def cores() -> int:
+    """Of this machine, as far as this process may use them."""
+    return (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) or 1
+
+
 class BenchmarkConfig(BaseModel):
     """What to run. Give a ``preset`` and change what should differ; unknown keys are refused.
 
@@ -61,26 +87,14 @@ class BenchmarkConfig(BaseModel):
         if not isinstance(values, dict):
             return values
         preset = values.get("preset", "default")
-        path = CONFIGS / f"{preset}.yaml"
         if preset not in ("smoke", "default", "full"):
             return values  # the field's own check names the choices
-        return {**yaml.safe_load(path.read_text(encoding="utf-8")), **values}
+        return {**of_preset(preset), **values}
 
     @field_validator("populations", "endpoints", "feature_sets", "models")
     @classmethod
     def _known_names(cls, names: tuple[str, ...], info: Any) -> tuple[str, ...]:
-        known = {
-            "populations": tuple(POPULATIONS),
-            "endpoints": tuple(ENDPOINTS),
-            "feature_sets": FEATURE_SET_NAMES,
-            "models": MODEL_NAMES,
-        }[info.field_name]
-        if not names:
-            raise ValueError(f"name one or more of {', '.join(known)}")
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(known)}")
-        return tuple(dict.fromkeys(names))
+        return known_names(names, info.field_name)
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:
@@ -93,7 +107,7 @@ class BenchmarkConfig(BaseModel):
 
     @property
     def n_workers(self) -> int:
-        return self.workers or (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) or 1
+        return self.workers or cores()
 
     def science(self) -> dict[str, Any]:
         """All that bears on the results: not the number of workers, nor whether finished cells are reused."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from cohort.errors import CohortError
 from cohort.types import ENDPOINTS, Cohort, Outcome
@@ -41,17 +44,35 @@ class Plan:
         return tuple(cell for cell, of in self.cells.items() if of == fit)
 
 
+class Asked(Protocol):
+    """What a configuration asks for: every combination of these."""
+
+    @property
+    def populations(self) -> tuple[str, ...]: ...
+    @property
+    def feature_sets(self) -> tuple[str, ...]: ...
+    @property
+    def endpoints(self) -> tuple[str, ...]: ...
+    @property
+    def models(self) -> tuple[str, ...]: ...
+
+
 def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
     """All cells of the configuration.
 
     Raises ``CohortError`` where none can be run at all, and ``KnownTooLate`` for a predictor known too late.
     """
+    return plan_of(config, partial(why_not, cohort), f"cohort {cohort.name}")
+
+
+def plan_of(config: Asked, reason_against: Callable[[str, str, str], str], where: str) -> Plan:
+    """The same for any question: ``reason_against`` (population, feature set, endpoint) is empty where it can be answered."""
     cells: dict[Cell, Fit] = {}
     skipped: list[CellResult] = []
     for population in config.populations:
         for feature_set in config.feature_sets:
             for endpoint in config.endpoints:
-                reason = _why_not(cohort, population, feature_set, endpoint)
+                reason = reason_against(population, feature_set, endpoint)
                 for model in config.models:
                     cell, fit = _cell(population, endpoint, feature_set, model)
                     if fit is None or cell in cells:
@@ -63,7 +84,7 @@ def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
     if not cells:
         notes = dict.fromkeys(note for s in skipped for note in s.note.split("; "))
         reasons = "; ".join(notes) or "no model answers these endpoints"
-        raise CohortError(f"nothing can be run on cohort {cohort.name}: {reasons}")
+        raise CohortError(f"nothing can be run on {where}: {reasons}")
     fits = sorted(dict.fromkeys(cells.values()), key=lambda fit: -MODELS[fit.model].relative_cost)
     # The null model is met once for each feature set: its first reason stands, and none if it runs with another.
     first_reason = {s.cell: s for s in reversed(skipped)}
@@ -87,7 +108,7 @@ def _cell(population: str, endpoint: str, feature_set: str, model: str) -> tuple
     return Cell(population, endpoint, used, model), fit
 
 
-def _why_not(cohort: Cohort, population: str, feature_set: str, endpoint: str) -> str:
+def why_not(cohort: Cohort, population: str, feature_set: str, endpoint: str) -> str:
     """Why the cohort cannot answer, or an empty text."""
     try:
         patients = cohort.population(population)
