@@ -376,15 +376,20 @@ _AUC = _Panel("auc", "AUC (95% CI)", (0.35, 0.85), (0.4, 0.5, 0.6, 0.7, 0.8), 0.
 _SLOPE = _Panel("calibration_slope", "Calibration slope (95% CI)", (-0.6, 2.6), (0, 0.5, 1, 1.5, 2), 1.0)
 _O_E = _Panel("o_e", "Observed / expected (95% CI)", (0.6, 1.667), (0.67, 0.8, 1.0, 1.25, 1.5), 1.0, scale="log")
 
+_O_E_ELSEWHERE = _Panel("o_e", _O_E.title, (0.25, 4.0), (0.33, 0.5, 1.0, 2.0, 3.0), 1.0, scale="log")
+
 
 def discrimination_figure(leaderboard: pd.DataFrame, endpoint: str, population: str) -> Figure:
     """AUC of every model by feature set; lines at 0.5 (a coin) and, light, at what the field has reached."""
     return _forest(leaderboard, endpoint, population, (_AUC,))
 
 
-def calibration_figure(leaderboard: pd.DataFrame, endpoint: str, population: str) -> Figure:
-    """Calibration slope and O/E of every model by feature set; lines at 1, which is right."""
-    return _forest(leaderboard, endpoint, population, (_SLOPE, _O_E))
+def calibration_figure(leaderboard: pd.DataFrame, endpoint: str, population: str, *, elsewhere: bool = False) -> Figure:
+    """Calibration slope and O/E of every model by feature set; lines at 1, which is right.
+
+    ``elsewhere``: in another cohort than the models were learned from, where O/E may lie far from 1.
+    """
+    return _forest(leaderboard, endpoint, population, (_SLOPE, _O_E_ELSEWHERE if elsewhere else _O_E))
 
 
 def _forest(leaderboard: pd.DataFrame, endpoint: str, population: str, panels: tuple[_Panel, ...]) -> Figure:

@@ -187,7 +187,7 @@ def _section(data: ValidationData, endpoint: str, population: str) -> Section:
         updated=updated,
         comparison=_null_comparison(board, compared),
         discrimination=image(figures.png(figures.discrimination_figure(data.boards[FROZEN], endpoint, population))),
-        calibration=image(figures.png(figures.calibration_figure(data.boards[FROZEN], endpoint, population))),
+        calibration=image(figures.png(figures.calibration_figure(data.boards[FROZEN], endpoint, population, elsewhere=True))),
         cells=tuple(_cells(data, board)),
     )
 

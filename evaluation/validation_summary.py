@@ -94,7 +94,7 @@ def _net_benefit(models: pd.DataFrame, decision_curves: Mapping[CellKey, pd.Data
         useful = sum(bool(useful_thresholds(curve)) for curve in of_kind if len(curve))
         yield (
             f"{UPDATES[kind]}: {_count(useful, len(models)).lower()} a net benefit above that of treating all and of treating"
-            " nobody at some threshold from 5% to 60% (interval of the difference above 0, not corrected for the many thresholds)."
+            " nobody at some threshold from 5% to 60% (interval of the difference above 0; not corrected for their number)."
         )
 
 
