@@ -205,18 +205,20 @@ def _drawn_in(figure: Figure) -> list[tuple[int, int, int]]:
 def cell_figure(title: str, roc: pd.DataFrame, calibration: pd.DataFrame, groups: pd.DataFrame, horizon_months: float) -> Figure:
     """Calibration, ROC and Kaplan-Meier by risk group side by side, from the tables of :mod:`evaluation.curves`."""
     figure = Figure(figsize=(11.4, 4.3), facecolor="white")
-    _title(figure, title, 0.06, 0.955)
-    _draw_calibration(_axes(figure, (0.06, 0.27, 0.24, 0.58)), calibration, horizon_months)
-    _draw_roc(_axes(figure, (0.375, 0.27, 0.24, 0.58)), roc, horizon_months)
-    _draw_groups(_axes(figure, (0.715, 0.27, 0.265, 0.58)), groups, horizon_months)
+    figure_title(figure, title, 0.06, 0.955)
+    draw_calibration(figure_axes(figure, (0.06, 0.27, 0.24, 0.58)), calibration, horizon_months)
+    _draw_roc(figure_axes(figure, (0.375, 0.27, 0.24, 0.58)), roc, horizon_months)
+    _draw_groups(figure_axes(figure, (0.715, 0.27, 0.265, 0.58)), groups, horizon_months)
     return figure
 
 
-def _title(figure: Figure, text: str, x: float, y: float) -> None:
+def figure_title(figure: Figure, text: str, x: float, y: float) -> None:
+    """A figure's heading, at shares of its width and height."""
     figure.text(x, y, text, fontsize=10.5, fontweight="bold", color=_INK, va="center", parse_math=False)
 
 
-def _axes(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+def figure_axes(figure: Figure, box: tuple[float, float, float, float]) -> Axes:
+    """Axes as all figures here have them; ``box``: left, bottom, width, height, in shares of the figure."""
     axes = figure.add_axes(box)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_GREY)
@@ -232,7 +234,8 @@ def _unit_square(axes: Axes, title: str, x_label: str, y_label: str) -> None:
     axes.plot([0, 1], [0, 1], color=_GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
 
 
-def _draw_calibration(axes: Axes, calibration: pd.DataFrame, horizon_months: float) -> None:
+def draw_calibration(axes: Axes, calibration: pd.DataFrame, horizon_months: float) -> None:
+    """Observed against predicted risk, from :func:`evaluation.curves.calibration_curve`."""
     _unit_square(
         axes, f"Calibration at {horizon_months:g} months", "Predicted risk (mean of the group)", "Observed risk (95% CI)"
     )
@@ -291,9 +294,9 @@ def decision_figure(title: str, curve: pd.DataFrame, horizon_months: float) -> F
     Where the lower bound of the difference lies above 0, a bar marks the thresholds.
     """
     figure = Figure(figsize=(11.4, 4.3), facecolor="white")
-    _title(figure, title, 0.06, 0.955)
-    _draw_net_benefit(_axes(figure, (0.06, 0.125, 0.405, 0.635)), curve, horizon_months)
-    _draw_difference(_axes(figure, (0.565, 0.125, 0.405, 0.635)), curve)
+    figure_title(figure, title, 0.06, 0.955)
+    draw_net_benefit(figure_axes(figure, (0.06, 0.125, 0.405, 0.635)), curve, horizon_months)
+    _draw_difference(figure_axes(figure, (0.565, 0.125, 0.405, 0.635)), curve)
     return figure
 
 
@@ -313,7 +316,8 @@ def _threshold_axes(axes: Axes, curve: pd.DataFrame, title: str, y_label: str) -
     above.set_xlabel("Harm of treating one needlessly to benefit of treating one rightly", fontsize=7.5, color=_GREY, labelpad=3)
 
 
-def _draw_net_benefit(axes: Axes, curve: pd.DataFrame, horizon_months: float) -> None:
+def draw_net_benefit(axes: Axes, curve: pd.DataFrame, horizon_months: float) -> None:
+    """Net benefit by threshold, from :func:`evaluation.decision_curve.decision_curve`."""
     _threshold_axes(axes, curve, f"Net benefit at {horizon_months:g} months", "Net benefit (95% CI)")
     threshold = curve["threshold"]
     axes.fill_between(threshold, curve["ci_low"], curve["ci_high"], color=_BAND, linewidth=0, zorder=1)
@@ -378,15 +382,20 @@ _AUC = _Panel("auc", "AUC (95% CI)", (0.35, 0.85), (0.4, 0.5, 0.6, 0.7, 0.8), 0.
 _SLOPE = _Panel("calibration_slope", "Calibration slope (95% CI)", (-0.6, 2.6), (0, 0.5, 1, 1.5, 2), 1.0)
 _O_E = _Panel("o_e", "Observed / expected (95% CI)", (0.6, 1.667), (0.67, 0.8, 1.0, 1.25, 1.5), 1.0, scale="log")
 
+_O_E_ELSEWHERE = _Panel("o_e", _O_E.title, (0.25, 4.0), (0.33, 0.5, 1.0, 2.0, 3.0), 1.0, scale="log")
+
 
 def discrimination_figure(leaderboard: pd.DataFrame, endpoint: str, population: str) -> Figure:
     """AUC of every model by feature set; lines at 0.5 (a coin) and, light, at what the field has reached."""
     return _forest(leaderboard, endpoint, population, (_AUC,))
 
 
-def calibration_figure(leaderboard: pd.DataFrame, endpoint: str, population: str) -> Figure:
-    """Calibration slope and O/E of every model by feature set; lines at 1, which is right."""
-    return _forest(leaderboard, endpoint, population, (_SLOPE, _O_E))
+def calibration_figure(leaderboard: pd.DataFrame, endpoint: str, population: str, *, elsewhere: bool = False) -> Figure:
+    """Calibration slope and O/E of every model by feature set; lines at 1, which is right.
+
+    ``elsewhere``: in another cohort than the models were learned from, where O/E may lie far from 1.
+    """
+    return _forest(leaderboard, endpoint, population, (_SLOPE, _O_E_ELSEWHERE if elsewhere else _O_E))
 
 
 def _forest(leaderboard: pd.DataFrame, endpoint: str, population: str, panels: tuple[_Panel, ...]) -> Figure:
@@ -399,12 +408,12 @@ def _forest(leaderboard: pd.DataFrame, endpoint: str, population: str, panels: t
     figure = Figure(figsize=(width, height), facecolor="white")
     horizons = leaderboard.loc[_chosen(leaderboard, endpoint, population), "horizon_months"].dropna()  # a failed cell has none
     when = f", at {horizons.iloc[0]:g} months" if len(horizons) else ""
-    _title(figure, endpoint_label(endpoint), 0.12 / width, 1 - 0.2 / height)
+    figure_title(figure, endpoint_label(endpoint), 0.12 / width, 1 - 0.2 / height)
     below = f"{population_label(population)}{when}"
     figure.text(0.12 / width, 1 - 0.41 / height, below, fontsize=_TEXT + 0.5, color=_GREY, va="center", parse_math=False)
     for number, panel in enumerate(panels):
         left = _LABELS_INCHES + (_PLOT_INCHES + _NUMBERS_INCHES) * number
-        axes = _axes(figure, (left / width, 0.42 / height, _PLOT_INCHES / width, plot_inches / height))
+        axes = figure_axes(figure, (left / width, 0.42 / height, _PLOT_INCHES / width, plot_inches / height))
         _draw_forest(axes, lines, panel, names=number == 0)
     return figure
 

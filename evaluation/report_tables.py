@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,20 +97,8 @@ class Footnotes:
 
 def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> tuple[ResultTable, tuple[TableGroup, ...]]:
     """The leaderboard at the primary horizon; then its other metrics, and all metrics at every other horizon."""
-    numbers = {
-        (row["feature_set"], row["model"], row["metric"], float(row["horizon_months"])): _Number(
-            float(row["estimate"]), float(row["ci_low"]), float(row["ci_high"]), note_text(row["note"])
-        )
-        for _, row in metrics.iterrows()
-    }
-    horizons = board["horizon_months"].dropna()
-    primary = float(horizons.iloc[0]) if len(horizons) else float("nan")
-
-    def at_primary(cell: pd.Series, metric: str) -> _Number:
-        known = numbers.get((cell["feature_set"], cell["model"], metric, primary))
-        estimate, low, high = (float(cell[f"{metric}{suffix}"]) for suffix in ("", "_ci_low", "_ci_high"))
-        return _Number(estimate, low, high, known.note if known else "")
-
+    numbers, primary = _numbers(metrics), _primary_horizon(board)
+    at_primary = _at_primary(numbers, primary)
     when = f"At {primary:g} months" if np.isfinite(primary) else "No horizon was evaluated"
     groups = [TableGroup(f"{when}: all other metrics", _other_tables(when, board, at_primary, ranked=True))]
     for horizon in sorted({key[3] for key in numbers} - {primary}):
@@ -127,6 +115,37 @@ def result_tables(board: pd.DataFrame, metrics: pd.DataFrame) -> tuple[ResultTab
         )
         groups.append(TableGroup(f"{then}: all metrics", tables))
     return _result_table(when, HEADLINE, board, at_primary, ranked=True), tuple(groups)
+
+
+def table_at_primary(what: str, names: tuple[str, ...], board: pd.DataFrame, metrics: pd.DataFrame) -> ResultTable:
+    """Some metrics at the primary horizon; ``what`` is said in front of it."""
+    primary = _primary_horizon(board)
+    when = f"{what}, at {primary:g} months" if np.isfinite(primary) else f"{what}: no horizon was evaluated"
+    return _result_table(when, names, board, _at_primary(_numbers(metrics), primary), ranked=False)
+
+
+def _numbers(metrics: pd.DataFrame) -> dict[tuple[str, str, str, float], _Number]:
+    """By feature set, model, metric and horizon."""
+    return {
+        (row["feature_set"], row["model"], row["metric"], float(row["horizon_months"])): _Number(
+            float(row["estimate"]), float(row["ci_low"]), float(row["ci_high"]), note_text(row["note"])
+        )
+        for _, row in metrics.iterrows()
+    }
+
+
+def _primary_horizon(board: pd.DataFrame) -> float:
+    horizons = board["horizon_months"].dropna()
+    return float(horizons.iloc[0]) if len(horizons) else float("nan")
+
+
+def _at_primary(numbers: Mapping[tuple[str, str, str, float], _Number], primary: float) -> _Lookup:
+    def number(cell: pd.Series, metric: str) -> _Number:
+        known = numbers.get((cell["feature_set"], cell["model"], metric, primary))
+        estimate, low, high = (float(cell[f"{metric}{suffix}"]) for suffix in ("", "_ci_low", "_ci_high"))
+        return _Number(estimate, low, high, known.note if known else "")
+
+    return number
 
 
 def _other_tables(when: str, board: pd.DataFrame, number: _Lookup, *, ranked: bool) -> tuple[ResultTable, ...]:

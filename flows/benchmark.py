@@ -5,23 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
 import pandas as pd
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
-from prefect.states import Completed
-from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from cohort.load import load_cohort
 from cohort.types import Cohort
@@ -29,6 +21,7 @@ from evaluation.leak_audit import LeakSuspected, too_good_predictors
 from evaluation.tables import Cell
 from evaluation.verdict import Verdict
 from flows.cell_store import CellStore, code_digest, library_versions
+from flows.cell_tasks import WAITING_THREADS, in_order
 from flows.cell_work import CellWork
 from flows.compute import ComputePool
 from flows.config import BenchmarkConfig
@@ -62,15 +55,11 @@ class BenchmarkResult:
     verdicts: tuple[Verdict, ...] = ()
 
 
-#: The threads only wait for the pool; `in_order` bounds how many do.
-_WAITING_THREADS = cast("TaskRunner[PrefectFuture[Any]]", ThreadPoolTaskRunner(max_workers=64))
-
-
 @flow(
     name="benchmark",
     description="Compare models of early relapse after resection of colorectal liver metastases, on equal terms.",
     flow_run_name="{config.cohort}-{config.preset}",
-    task_runner=_WAITING_THREADS,
+    task_runner=WAITING_THREADS,
     persist_result=False,
 )
 def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  # noqa: B008 (frozen)
@@ -142,15 +131,6 @@ def audit_leaks(config: BenchmarkConfig, cohort: Cohort, plan: Plan) -> tuple[st
     return tuple(f"suspected leak: {finding}" for finding in findings)
 
 
-@task(name="cell", task_run_name="{name}", cache_policy=NO_CACHE)
-def run_cell(name: str, do: Callable[[], tuple[EvaluatedCell, bool]]) -> State[EvaluatedCell]:
-    """Fit (unless the fit is in the store) and evaluate one cell, in a worker process."""
-    evaluated, reused = do()
-    if reused:
-        return Completed(name="Cached", message="finished by an earlier run", data=evaluated)
-    return Completed(message=f"{evaluated.result.status} {evaluated.result.note}".strip(), data=evaluated)
-
-
 @task(name="publish-leaderboard", cache_policy=NO_CACHE)
 def publish_leaderboard(outputs: Outputs, cohort: Cohort) -> None:
     """The leaderboard as a Prefect artifact: aggregates only."""
@@ -179,21 +159,3 @@ def do_cells(work: CellWork, pool: ComputePool, writer: MlflowWriter, at_once: i
                 writer.log_cell(cell, work.items(result))
             progress.advance(work.cost(cell), cell.name)
     return evaluated, reused
-
-
-def in_order(
-    plan: Plan, do: Callable[[Cell], tuple[EvaluatedCell, bool]], at_once: int
-) -> Iterator[tuple[Cell, EvaluatedCell, bool]]:
-    """One Prefect task a cell, longest first, at most ``at_once`` under way; cells that share a fit follow the first of them."""
-    waiting = deque(plan.cells_of(fit)[0] for fit in plan.fits)
-    under_way: dict[PrefectFuture[Any], Cell] = {}
-    while waiting or under_way:
-        while waiting and len(under_way) < at_once:
-            cell = waiting.popleft()
-            under_way[run_cell.submit(cell.name, partial(do, cell))] = cell
-        future = next(iter(as_completed(list(under_way))))
-        cell = under_way.pop(future)
-        siblings = plan.cells_of(plan.cells[cell])
-        if cell == siblings[0]:
-            waiting.extendleft(reversed(siblings[1:]))
-        yield cell, future.result(), future.state.name == "Cached"

@@ -33,6 +33,7 @@ _CODE_THAT_FITS = (
 #: A change in these may change any number or picture of a run.
 _CODE_OF_RESULTS = (
     "cohort/**/*.py", "features/*.py", "models/**/*.py", "evaluation/**/*.py", "evaluation/templates/*", "flows/reproduce.py",
+    "flows/validat*.py",
 )  # fmt: skip
 #: A staging folder older than this was left by a writer that was killed.
 _ABANDONED_SECONDS = 6 * 3600

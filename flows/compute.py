@@ -16,14 +16,14 @@ R = TypeVar("R")
 
 
 class ComputePool:
-    """``n_workers`` processes that hold the cohort. Workers are forked from one server that has imported the libraries."""
+    """``n_workers`` processes that hold the cohorts. Workers are forked from one server that has imported the libraries."""
 
-    def __init__(self, n_workers: int, cohort: Cohort) -> None:
+    def __init__(self, n_workers: int, *cohorts: Cohort, initialise: Callable[..., None] = work.initialise) -> None:
         method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
         context = multiprocessing.get_context(method)
         if method == "forkserver":
             context.set_forkserver_preload(["flows.work"])
-        self._executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=work.initialise, initargs=(cohort,))
+        self._executor = ProcessPoolExecutor(n_workers, mp_context=context, initializer=initialise, initargs=cohorts)
         for _ in range(n_workers):  # begin importing at once, while the caller does other things
             self._executor.submit(work.ready)
 

@@ -47,6 +47,34 @@ MODEL_NAMES = (
 # the registry of models imports every library there is.
 
 
+def known_names(names: tuple[str, ...], field: str) -> tuple[str, ...]:
+    """The names asked for, each once; raises ``ValueError`` where there is none, or one is unknown."""
+    known = {
+        "populations": tuple(POPULATIONS),
+        "endpoints": tuple(ENDPOINTS),
+        "feature_sets": FEATURE_SET_NAMES,
+        "models": MODEL_NAMES,
+        "refit_models": MODEL_NAMES,
+        "explain_models": MODEL_NAMES,
+    }[field]
+    if not names:
+        raise ValueError(f"name one or more of {', '.join(known)}")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
+
+
+def of_preset(preset: str) -> dict[str, Any]:
+    """The settings that a preset stands for."""
+    return dict(yaml.safe_load((CONFIGS / f"{preset}.yaml").read_text(encoding="utf-8")))
+
+
+def cores() -> int:
+    """Of this machine, as far as this process may use them."""
+    return (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) or 1
+
+
 class BenchmarkConfig(BaseModel):
     """What to run. Give a ``preset`` and change what should differ; unknown keys are refused.
 
@@ -88,30 +116,14 @@ class BenchmarkConfig(BaseModel):
         if not isinstance(values, dict):
             return values
         preset = values.get("preset", "default")
-        path = CONFIGS / f"{preset}.yaml"
         if preset not in ("smoke", "default", "full"):
             return values  # the field's own check names the choices
-        return {**yaml.safe_load(path.read_text(encoding="utf-8")), **values}
+        return {**of_preset(preset), **values}
 
     @field_validator("populations", "endpoints", "feature_sets", "models", "refit_models", "explain_models")
     @classmethod
     def _known_names(cls, names: tuple[str, ...] | None, info: Any) -> tuple[str, ...] | None:
-        if names is None:  # which only refit_models and explain_models may be
-            return None
-        known = {
-            "populations": tuple(POPULATIONS),
-            "endpoints": tuple(ENDPOINTS),
-            "feature_sets": FEATURE_SET_NAMES,
-            "models": MODEL_NAMES,
-            "refit_models": MODEL_NAMES,
-            "explain_models": MODEL_NAMES,
-        }[info.field_name]
-        if not names:
-            raise ValueError(f"name one or more of {', '.join(known)}")
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise ValueError(f"unknown {', '.join(unknown)}; known: {', '.join(known)}")
-        return tuple(dict.fromkeys(names))
+        return None if names is None else known_names(names, info.field_name)  # None: refit_models and explain_models only
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:
@@ -125,7 +137,7 @@ class BenchmarkConfig(BaseModel):
 
     @property
     def n_workers(self) -> int:
-        return self.workers or (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count()) or 1
+        return self.workers or cores()
 
     def refits(self, model: str) -> bool:
         """Whether a model's procedure is learned again in resamples."""

@@ -57,12 +57,12 @@ def print_leaderboard(board: pd.DataFrame, console: Console) -> None:
     populations = list(dict.fromkeys(board["population"]))
     for (population, endpoint), rows in board.groupby(["population", "endpoint"], sort=False):
         done = rows[rows["status"] == "completed"]
-        title = f"{ENDPOINTS[str(endpoint)].label} · {POPULATIONS[str(population)].label}"
+        title = question_title(str(endpoint), str(population))
         if done.empty:
             ended = ", ".join(f"{count} {status}" for status, count in rows["status"].value_counts().items())
             console.print(f"[bold]{title}[/bold]: nothing completed; {ended}: {rows['note'].iloc[0]}")
         elif population == populations[0]:
-            console.print(_table(title, done))
+            console.print(question_table(title, done))
         else:
             console.print(f"[bold]{title}[/bold]: {summary(done)}")
 
@@ -90,7 +90,12 @@ def summary(done: pd.DataFrame) -> str:
     )
 
 
-def _table(title: str, rows: pd.DataFrame) -> Table:
+def question_title(endpoint: str, population: str) -> str:
+    return f"{ENDPOINTS[endpoint].label} · {POPULATIONS[population].label}"
+
+
+def question_table(title: str, rows: pd.DataFrame) -> Table:
+    """One question's completed cells, as they fit a terminal."""
     first = rows.iloc[0]
     in_all = "" if pd.isna(first["n_events_total"]) else f" ({first['n_events_total']:.0f} in all)"
     events = f"{first['n_events']:.0f} events by {first['horizon_months']:g} months{in_all}"

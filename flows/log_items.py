@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from cohort.types import EVIDENCE_LABELS, Cohort
+from evaluation.external_validation import FROZEN
 from evaluation.tables import CellResult
 from evaluation.verdict import Verdict
 from flows.cell_store import FitSummary, code_digest
@@ -117,6 +118,35 @@ def cell_items(
     yield Tags({"status": result.status})
 
 
+def validation_cell_items(
+    results: Mapping[str, CellResult],
+    folder: Path,
+    fit: Fit,
+    summary: FitSummary,
+    train: Cohort,
+    model: FittedProcedure | None,
+) -> Iterator[Item]:
+    """All that is logged of one cell of an external validation: frozen under the metrics' own names, updates below theirs."""
+    frozen = results[FROZEN]
+    yield Tags({"trained_on": fit.trained_on, "fit": fit.name, "status": frozen.status})
+    yield Tags({f"note_{i}": note for i, note in enumerate((*summary.failures, *summary.notes), 1)})
+    yield Params({"trained_on": fit.trained_on, "n_predictors": summary.n_predictors, **summary.params})
+    for kind, result in results.items():
+        values = metric_values(result)
+        yield Metrics(values if kind == FROZEN else {f"{kind}/{name}": value for name, value in values.items()})
+    yield Files(folder, "evaluation")
+    if model is not None:
+        yield FittedModel(fit, model, train)
+
+
+def validation_items(boards: Mapping[str, pd.DataFrame], differences: pd.DataFrame, files: Iterable[Path]) -> Iterator[Item]:
+    """What is logged of a whole external validation: its files, how the cells ended, and how far the cohorts lie apart."""
+    yield from (Files(path) for path in files)
+    yield Metrics({f"cells/{status}": float(count) for status, count in boards[FROZEN]["status"].value_counts().items()})
+    apart = differences[differences["what"] == "membership"]
+    yield Metrics({f"membership_c/{row['population']}_{row['name']}": row["difference"] for _, row in apart.iterrows()})
+
+
 def benchmark_items(
     leaderboard: pd.DataFrame, verdicts: Iterable[Verdict], files: Iterable[Path], model_cards: Mapping[str, str] | None = None
 ) -> Iterator[Item]:
@@ -164,6 +194,17 @@ def cohort_tags(cohort: Cohort) -> dict[str, str]:
         "mlflow.source.name": "crlm benchmark",
         "mlflow.source.type": "LOCAL",
         "mlflow.user": getpass.getuser(),
+    }
+
+
+def trained_elsewhere(cohort: Cohort) -> dict[str, str]:
+    """Tags of an external validation beside those of the cohort that it judges in."""
+    return {
+        "kind": "validation",
+        "train_cohort": cohort.name,
+        "train_cohort_digest": cohort.digest,
+        "train_evidence": EVIDENCE_LABELS[cohort.evidence],
+        "mlflow.source.name": "crlm validate",
     }
 
 

@@ -92,7 +92,7 @@ def write_outputs(
         settings={"preset": config.preset, **config.science(), "cohort": cohort.name},  # never the path of a contract
         provenance=provenance(run, duration_seconds),
         warnings=(*warnings, *before_fitting.audit.warnings, *failed),
-        skipped=_reasons(plan),
+        skipped=plan_reasons(plan),
         cell_figures=_by_cell(evaluated, lambda e: e.figure_png),
         sample_size=sizes,
         comparisons=comparisons,
@@ -153,7 +153,7 @@ def _questions(plan: Plan) -> list[tuple[str, str, str]]:
     return sorted(asked, key=lambda question: (populations.index(question[0]), endpoints.index(question[1])))
 
 
-def _reasons(plan: Plan) -> tuple[str, ...]:
+def plan_reasons(plan: Plan) -> tuple[str, ...]:
     """Skipped cells, those with one reason together."""
     by_reason: dict[str, list[str]] = {}
     for result in plan.skipped:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from cohort.errors import CohortError
 from cohort.types import ENDPOINTS, Cohort, Outcome
@@ -41,17 +44,37 @@ class Plan:
         return tuple(cell for cell, of in self.cells.items() if of == fit)
 
 
+class Asked(Protocol):
+    """What a configuration asks for: every combination of these."""
+
+    @property
+    def populations(self) -> tuple[str, ...]: ...
+    @property
+    def feature_sets(self) -> tuple[str, ...]: ...
+    @property
+    def endpoints(self) -> tuple[str, ...]: ...
+    @property
+    def models(self) -> tuple[str, ...]: ...
+
+
 def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
     """All cells of the configuration.
 
     Raises ``CohortError`` where none can be run at all, and ``KnownTooLate`` for a predictor known too late.
+    """
+    return plan_of(config, partial(why_not, cohort), f"cohort {cohort.name}")
+
+
+def plan_of(config: Asked, reason_against: Callable[[str, str, str], tuple[str, tuple[str, ...]]], where: str) -> Plan:
+    """The same for any question: ``reason_against`` (population, feature set, endpoint) is why it cannot be answered, whatever
+    the model, or an empty text; and the names of the predictors.
     """
     cells: dict[Cell, Fit] = {}
     skipped: list[CellResult] = []
     for population in config.populations:
         for feature_set in config.feature_sets:
             for endpoint in config.endpoints:
-                unanswerable, predictors = _why_not(cohort, population, feature_set, endpoint)
+                unanswerable, predictors = reason_against(population, feature_set, endpoint)
                 for model in config.models:
                     cell, fit = _cell(population, endpoint, feature_set, model)
                     if fit is None or cell in cells:
@@ -63,7 +86,7 @@ def make_plan(config: BenchmarkConfig, cohort: Cohort) -> Plan:
     if not cells:
         notes = dict.fromkeys(note for s in skipped for note in s.note.split("; "))
         reasons = "; ".join(notes) or "no model answers these endpoints on these feature sets"
-        raise CohortError(f"nothing can be run on cohort {cohort.name}: {reasons}")
+        raise CohortError(f"nothing can be run on {where}: {reasons}")
     fits = sorted(dict.fromkeys(cells.values()), key=lambda fit: -MODELS[fit.model].relative_cost)
     # The null model is met once for each feature set: its first reason stands, and none if it runs with another.
     first_reason = {s.cell: s for s in reversed(skipped)}
@@ -87,7 +110,7 @@ def _cell(population: str, endpoint: str, feature_set: str, model: str) -> tuple
     return Cell(population, endpoint, used, model), fit
 
 
-def _why_not(cohort: Cohort, population: str, feature_set: str, endpoint: str) -> tuple[str, tuple[str, ...]]:
+def why_not(cohort: Cohort, population: str, feature_set: str, endpoint: str) -> tuple[str, tuple[str, ...]]:
     """Why the cohort cannot answer, whatever the model, or an empty text; and the names of its predictors."""
     try:
         patients = cohort.population(population)

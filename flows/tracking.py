@@ -40,6 +40,7 @@ from flows.log_items import (
     Tags,
     UsedCohort,
     cohort_tags,
+    trained_elsewhere,
 )
 from flows.plan import Fit
 from models.procedure import FittedProcedure
@@ -62,18 +63,33 @@ class MlflowWriter:
         self._client = MlflowClient(tracking_uri)
         self._models: dict[str, str] = {}
 
-    def start(self, cohort: Cohort, run_name: str, params: Mapping[str, Any], resume: str | None) -> str:
-        """The parent run's id: ``resume`` where MLflow still has it, else a new one."""
+    def start(
+        self,
+        cohort: Cohort,
+        run_name: str,
+        params: Mapping[str, Any],
+        resume: str | None,
+        trained_on: Cohort | None = None,
+    ) -> str:
+        """The parent run's id: ``resume`` where MLflow still has it, else a new one.
+
+        ``trained_on`` is another cohort, from which all is learned that is judged in ``cohort``: an external validation.
+        """
+        self._tags = cohort_tags(cohort) | ({} if trained_on is None else trained_elsewhere(trained_on))
         self._experiment = self._find_experiment(cohort)
         if resume is not None and self._exists(resume):
             self._client.update_run(resume, status="RUNNING")
             self._client.set_tag(resume, "status", "running")
             parent = resume
         else:
-            tags = {**cohort_tags(cohort), "kind": "benchmark", "status": "running"}
+            tags = {"kind": "benchmark", **self._tags, "status": "running"}
             parent = self._client.create_run(self._experiment, run_name=run_name, tags=tags).info.run_id
-            self.write(parent, [Params(params), UsedCohort(cohort), Tags({NOTE_TAG: f"{cohort.caption}."})])
-        self._parent, self._cohort = parent, cohort
+            note = (
+                f"{cohort.caption}." if trained_on is None else f"Learned from {trained_on.caption}. Judged in {cohort.caption}."
+            )
+            used = [UsedCohort(c) for c in (trained_on, cohort) if c is not None]
+            self.write(parent, [Params(params), *used, Tags({NOTE_TAG: note})])
+        self._parent = parent
         self._logged = self._take_stock()
         return parent
 
@@ -85,7 +101,7 @@ class MlflowWriter:
         """A child run named and tagged so that the UI's table, charts and comparisons are useful at once."""
         name = f"{cell.model} · {cell.feature_set} · {cell.endpoint} · {cell.population}"
         tags = {
-            **cohort_tags(self._cohort),
+            **self._tags,
             **cell.__dict__,
             "kind": "cell",
             "cell": cell.name,

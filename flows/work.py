@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing import connection, parent_process
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -33,7 +33,7 @@ from flows.config import BenchmarkConfig
 from flows.explaining import explained_tables, explainer_of, read_explanation, write_explanation
 from flows.folders import whole_folder
 from flows.plan import Fit, horizons_of
-from models.missing import MissingData
+from models.missing import MissingData, MissingMethod
 from models.procedure import Procedure
 from models.registry import MODELS
 from models.tuning import Tuning
@@ -79,9 +79,14 @@ _cohort: Cohort | None = None
 
 
 def initialise(cohort: Cohort) -> None:
-    """Give a worker its cohort, and let it end when its parent does, even one that was killed."""
+    """Give a worker its cohort."""
     global _cohort
     _cohort = cohort
+    end_with_parent()
+
+
+def end_with_parent() -> None:
+    """Let a worker end when its parent does, even one that was killed."""
     parent = parent_process()
     if parent is not None:
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -130,7 +135,7 @@ def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> st
         fitted = procedure.fit(predictors, outcome, config.seed)
     except Exception as error:  # noqa: BLE001 (kept as a row: the cross-validated result stands without the final model)
         failures.append(f"fit on all patients: {type(error).__name__}: {error}")
-    predictions = _label(validated.predictions, fit, patients, outcome)
+    predictions = label(validated.predictions, fit, patients, outcome)
     counted = Counter(validated.notes)
     notes = tuple(f"{note} ({count} of {len(splits)} folds)" for note, count in counted.most_common(3))
     summary = FitSummary(
@@ -220,14 +225,25 @@ def predictors_of(cohort: Cohort, fit: Fit) -> Predictors:
     return build_predictors(cohort, fit.population, FEATURE_SETS[fit.feature_set])
 
 
-def procedure_of(fit: Fit, config: BenchmarkConfig, outcome: Outcome) -> Procedure:
+class HowTuned(Protocol):
+    @property
+    def n_trials(self) -> int: ...
+    @property
+    def n_inner_folds(self) -> int: ...
+    @property
+    def missing(self) -> MissingMethod: ...
+    @property
+    def n_imputations(self) -> int: ...
+
+
+def procedure_of(fit: Fit, config: HowTuned, outcome: Outcome) -> Procedure:
     endpoint = ENDPOINTS[fit.trained_on]
     tuning = Tuning(config.n_trials, config.n_inner_folds)
     horizons = horizons_of(fit.trained_on, outcome)
     return Procedure(MODELS[fit.model], endpoint, horizons, tuning, MissingData(config.missing, config.n_imputations))
 
 
-def _label(predictions: pd.DataFrame, fit: Fit, patients: Cohort, outcome: Outcome) -> pd.DataFrame:
+def label(predictions: pd.DataFrame, fit: Fit, patients: Cohort, outcome: Outcome) -> pd.DataFrame:
     """The documented schema of :mod:`evaluation.predictions`."""
     rows = predictions["row"].to_numpy(dtype="int64")
     labelled = predictions.assign(

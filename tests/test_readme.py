@@ -12,6 +12,7 @@ import yaml
 from cohort.contract import Contract
 from flows.cli import main
 from flows.config import BenchmarkConfig
+from flows.validation_config import ValidationConfig
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -24,13 +25,14 @@ def test_the_contract_in_the_readme_is_valid():
 
 @pytest.mark.parametrize("config", re.findall(r"--param 'config=(\{.*?\})'", README))
 def test_the_deployment_parameters_in_the_readme_are_valid(config: str):
-    BenchmarkConfig.model_validate(json.loads(config))
+    settings = json.loads(config)
+    (ValidationConfig if "test" in settings else BenchmarkConfig).model_validate(settings)
 
 
 def test_the_commands_in_the_readme_exist():
     shown = set(re.findall(r"crlm (\w+)", README)) | {"serve"}
     assert shown - {"serve"} <= set(main.commands) | {"the"}
-    assert set(main.commands) == {"benchmark", "reproduce", "cohort", "serve"}
+    assert set(main.commands) == {"benchmark", "reproduce", "validate", "cohort", "serve"}
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"\]\((?!http)([\w/.]+)\)", README))))

@@ -8,6 +8,7 @@ Patients weigh by the inverse probability of censoring; a patient's R repeats sh
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit, logit
 
 from cohort.types import FloatArray, IntArray
 from evaluation.metrics.status_weights import status_weights
@@ -33,8 +34,7 @@ def recalibrate(predictions: HorizonPredictions, weights: FloatArray, *, slope: 
     known = status_weights(predictions, weights)
     everybody = status_weights(predictions, np.ones((1, len(known.event)))).weights
     n_repeats = predictions.risk.shape[1]
-    risk = np.clip(predictions.risk, _CLIP, 1 - _CLIP)
-    lp = np.log(risk / (1 - risk)).T.ravel()  # repeat by repeat
+    lp = _logit(predictions.risk).T.ravel()  # repeat by repeat
     y = np.tile(known.event, n_repeats)
     fit = _fit_both if slope else _fit_intercept
 
@@ -44,6 +44,15 @@ def recalibrate(predictions: HorizonPredictions, weights: FloatArray, *, slope: 
     start = fitted(everybody, None)[0]  # resamples lie near: half the steps are saved
     batches = range(0, len(weights), _BATCH)
     return np.concatenate([fitted(known.weights[i : i + _BATCH], start if np.isfinite(start).all() else None) for i in batches])
+
+
+def recalibrated(risk: FloatArray, intercept: float, slope: float) -> FloatArray:
+    """The ``risk`` (of any shape) that an intercept and a slope of :func:`recalibrate` make of a risk."""
+    return np.asarray(expit(intercept + slope * _logit(risk)), dtype=np.float64)
+
+
+def _logit(risk: FloatArray) -> FloatArray:
+    return np.asarray(logit(np.clip(risk, _CLIP, 1 - _CLIP)), dtype=np.float64)
 
 
 def _fit_both(lp: FloatArray, y: FloatArray, weights: FloatArray, start: FloatArray | None) -> FloatArray:
