@@ -107,6 +107,13 @@ MISSING_HANDLING: Mapping[str, str] = {
     " the complete training patients.",
 }
 
+#: What the setting ``recalibration`` does.
+RECALIBRATION: Mapping[str, str] = {
+    "platt": "Risks are recalibrated by logistic regression on their logit, learned from inner test folds of the training"
+    " patients.",
+    "isotonic": "Risks are recalibrated by isotonic regression, learned from inner test folds of the training patients.",
+}
+
 _METHODS_ALWAYS = (
     "All metrics but two allow for censored patients by inverse-probability-of-censoring weights, with the survival of censoring"
     " read just before each event time; Harrell's C leaves out pairs whose order is unknown, O/E uses Kaplan-Meier. Ranks (AUC,"
@@ -128,7 +135,8 @@ _METHODS_ALWAYS = (
 def methods(settings: Mapping[str, object]) -> str:
     """The protocol and how it is judged in a paragraph, its numbers from the configuration."""
     gaps = MISSING_HANDLING.get(str(settings.get("missing", "")), "")
-    return " ".join(part for part in (protocol(settings), gaps, _METHODS_ALWAYS) if part)
+    updated = RECALIBRATION.get(str(settings.get("recalibration", "")), "")
+    return " ".join(part for part in (protocol(settings), gaps, updated, _METHODS_ALWAYS) if part)
 
 
 def protocol(settings: Mapping[str, object]) -> str:

@@ -98,6 +98,7 @@ class BenchmarkConfig(BaseModel):
     n_bootstraps: int = Field(500, ge=100, le=100_000)
     missing: Literal["single", "multiple", "complete_case"] = Field("single", description="what is done about missing predictors")
     n_imputations: int = Field(10, ge=2, le=100, description="of missing: multiple")
+    recalibration: Literal["none", "platt", "isotonic"] = Field("none", description="of risks, learned in the training folds")
     n_refits: int = Field(100, ge=0, le=10_000, description="resamples in which whole procedures are learned again")
     refit_models: tuple[str, ...] | None = Field(("paper_logistic", "paper_cox"), description="of these models; null: of all")
     seed: int = Field(2024, ge=0, lt=2**31)

@@ -36,6 +36,7 @@ class ValidationConfig(BaseModel):
     n_bootstraps: int = Field(500, ge=100, le=100_000)
     missing: Literal["single", "multiple", "complete_case"] = Field("single", description="what is done about missing predictors")
     n_imputations: int = Field(10, ge=2, le=100, description="of missing: multiple")
+    recalibration: Literal["none", "platt", "isotonic"] = Field("none", description="of risks, learned in the training folds")
     seed: int = Field(2024, ge=0, lt=2**31)
     workers: int = Field(0, ge=0, le=256)
     on_leak: Literal["refuse", "warn"] = "refuse"

@@ -75,7 +75,7 @@ def _both() -> tuple[Cohort, Cohort]:
 
 def validation_key(store: CellStore, fit: Fit, config: ValidationConfig, train: Cohort, test: Cohort) -> str:
     """All that decides a fit's predictions of the test cohort."""
-    protocol = {k: getattr(config, k) for k in ("n_trials", "n_inner_folds", "missing", "n_imputations", "seed")}
+    protocol = {k: getattr(config, k) for k in ("n_trials", "n_inner_folds", "missing", "n_imputations", "recalibration", "seed")}
     return store.key({"validation": True, **fit.__dict__, **protocol, "train": train.identity, "test": test.identity})
 
 

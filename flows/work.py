@@ -35,6 +35,7 @@ from flows.folders import whole_folder
 from flows.plan import Fit, horizons_of
 from models.missing import MissingData, MissingMethod
 from models.procedure import Procedure
+from models.recalibration import RecalibrationMethod
 from models.registry import MODELS
 from models.tuning import Tuning
 
@@ -43,7 +44,7 @@ SPLIT_HORIZONS_MONTHS = (6.0, 12.0)
 
 
 #: Settings that change a fit.
-_FIT_SETTINGS = ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed", "missing", "n_imputations")
+_FIT_SETTINGS = ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed", "missing", "n_imputations", "recalibration")
 _RESULT, _FIGURE = "result.json", "figure.png"
 _DECISION_CURVE, _DECISION_FIGURE = "decision_curve.csv", "decision_curve.png"
 
@@ -234,13 +235,16 @@ class HowTuned(Protocol):
     def missing(self) -> MissingMethod: ...
     @property
     def n_imputations(self) -> int: ...
+    @property
+    def recalibration(self) -> RecalibrationMethod: ...
 
 
 def procedure_of(fit: Fit, config: HowTuned, outcome: Outcome) -> Procedure:
     endpoint = ENDPOINTS[fit.trained_on]
     tuning = Tuning(config.n_trials, config.n_inner_folds)
     horizons = horizons_of(fit.trained_on, outcome)
-    return Procedure(MODELS[fit.model], endpoint, horizons, tuning, MissingData(config.missing, config.n_imputations))
+    missing = MissingData(config.missing, config.n_imputations)
+    return Procedure(MODELS[fit.model], endpoint, horizons, tuning, missing, config.recalibration)
 
 
 def label(predictions: pd.DataFrame, fit: Fit, patients: Cohort, outcome: Outcome) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from cohort.types import Endpoint, FloatArray, IntArray, Outcome
 from features.encode import PredictorEncoder, RawPredictors
 from features.feature_set import Predictors
 from models.missing import MissingData
+from models.recalibration import Recalibration, RecalibrationMethod, learn_recalibration
 from models.risk_model import ModelSpec, RiskModel, SelectsPredictors
-from models.tuning import Tuning, make_encoder, tune
+from models.tuning import Tuning, inner_folds, make_encoder, tune
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class FittedProcedure:
     params: Mapping[str, Any]
     horizons_months: tuple[float, ...]
     training_notes: tuple[str, ...] = ()
+    recalibrations: Mapping[float, Recalibration] = field(default_factory=dict)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -45,7 +47,7 @@ class FittedProcedure:
         risk = np.asarray(self.model.risk_at(x, horizon_months), dtype=np.float64)
         if risk.shape != (len(x),) or not ((risk >= 0) & (risk <= 1)).all():
             raise ValueError(f"{type(self.model).__name__} gave something other than {len(x)} risks between 0 and 1")
-        return risk
+        return self.recalibrations[horizon_months](risk) if self.recalibrations else risk
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Procedure:
     horizons_months: tuple[float, ...]
     tuning: Tuning = field(default_factory=Tuning)
     missing: MissingData = field(default_factory=MissingData)
+    recalibration: RecalibrationMethod = "none"
 
     def fit(self, predictors: Predictors, outcome: Outcome, seed: int, patients: IntArray | None = None) -> FittedProcedure:
         """Fit on (n, p) training ``predictors`` and their ``outcome``; the same seed gives the same fit.
@@ -79,4 +82,21 @@ class Procedure:
         if spec.uses_predictors and x.shape[1] == 0:
             raise ValueError("no predictor varies among the training patients")
         model = self.missing.build(spec, params, seed).fit(x, outcome, self.endpoint)
-        return FittedProcedure(encoder, model, params, self.horizons_months, notes)
+        curves: dict[float, Recalibration] = {}
+        if self.recalibration != "none" and spec.uses_predictors:
+            curves = self._recalibrations(params, predictors, outcome, seed, patients)
+        return FittedProcedure(encoder, model, params, self.horizons_months, notes, curves)
+
+    def _recalibrations(
+        self, params: Mapping[str, Any], predictors: Predictors, outcome: Outcome, seed: int, patients: IntArray | None
+    ) -> dict[float, Recalibration]:
+        """One a horizon, from the risks of inner test folds; tuned once, by all training patients."""
+        as_tuned = replace(self.spec, defaults=params, search=None)
+        inner = replace(self, spec=as_tuned, recalibration="none")
+        risk = {horizon: np.zeros(len(outcome)) for horizon in self.horizons_months}
+        for train, test in inner_folds(outcome, self.horizons_months, self.tuning.n_folds, seed, patients):
+            known = Predictors(predictors.feature_set, predictors.frame.iloc[train], predictors.skewed)
+            fitted = inner.fit(known, outcome.subset(train), seed)
+            for horizon, of_all in risk.items():
+                of_all[test] = fitted.risk_at(predictors.frame.iloc[test], horizon)
+        return {horizon: learn_recalibration(self.recalibration, r, outcome, horizon) for horizon, r in risk.items()}

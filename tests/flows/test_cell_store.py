@@ -86,12 +86,13 @@ def test_what_was_never_written_is_not_held(tmp_path: Path) -> None:
         ("seed", 1),
         ("missing", "multiple"),
         ("n_imputations", 5),
+        ("recalibration", "platt"),
         ("explain", False),
         ("n_permutations", 9),
     ],
 )
 def test_key_changes_with_every_setting_of_the_fit(change: str, value: int) -> None:
-    store, config = CellStore(Path()), BenchmarkConfig()
+    store, config = CellStore(Path()), BenchmarkConfig(explain_models=None)
 
     assert fit_key(store, FIT, config.model_copy(update={change: value}), "d") != fit_key(store, FIT, config, "d")
 
