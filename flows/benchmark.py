@@ -32,8 +32,9 @@ from flows.outputs import Outputs, write_outputs
 from flows.plan import Plan, make_plan
 from flows.progress import BenchmarkProgress
 from flows.run_directory import RunDirectory
+from flows.splits import SPLIT_HORIZONS_MONTHS, as_replayed
 from flows.tracking import MlflowWriter
-from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell, predictors_of
+from flows.work import EvaluatedCell, predictors_of
 from models.registry import MODELS
 
 
@@ -66,6 +67,7 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
     """Load and check, audit, train and evaluate every cell, log, report."""
     started = time.monotonic()
     cohort = load_and_check(config)
+    config = as_replayed(config, cohort)
     plan = plan_cells(config, cohort)
     warnings = audit_leaks(config, cohort, plan)
     with ComputePool(config.n_workers, cohort) as pool, closing(open_run(config, cohort)) as run:

@@ -27,6 +27,7 @@ from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
 from flows.plan import Plan
 from flows.run_directory import RunDirectory
+from flows.splits import SPLITS, write_splits
 from flows.work import EvaluatedCell
 
 Made = TypeVar("Made")
@@ -93,7 +94,8 @@ def write_outputs(
         decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
     )
     write_report(report, run.path / REPORT)
-    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, REPORT)
+    write_splits(run.path / SPLITS, cohort, (cell.population for cell in plan.cells), config)
+    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, SPLITS, REPORT)
     return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
 
 

@@ -24,9 +24,10 @@ from evaluation.validation_figures import calibration_panels, net_benefit_panels
 from flows.cell_store import CellStore, FitSummary
 from flows.folders import whole_folder
 from flows.plan import Fit
+from flows.splits import SPLIT_HORIZONS_MONTHS
 from flows.validation_config import ValidationConfig
 from flows.validation_plan import shared_by
-from flows.work import SPLIT_HORIZONS_MONTHS, end_with_parent, label, procedure_of
+from flows.work import end_with_parent, label, procedure_of
 from models.registry import MODELS
 
 _RESULTS, _NO_CURVES = "results.json", "no_curves.txt"

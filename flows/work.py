@@ -23,7 +23,6 @@ from evaluation.decision_curve import decision_curve
 from evaluation.estimate import Estimate, estimate_cell
 from evaluation.figures import cell_figure, decision_figure, png
 from evaluation.predictions import COLUMNS, NO_FEATURES, HorizonPredictions, at_horizon
-from evaluation.resampling import repeated_stratified_splits
 from evaluation.tables import Cell, CellResult
 from features.feature_set import Predictors, build_predictors
 from features.registry import FEATURE_SETS
@@ -31,13 +30,10 @@ from flows.cell_store import CellStore, FitSummary
 from flows.config import BenchmarkConfig
 from flows.folders import whole_folder
 from flows.plan import Fit, horizons_of
+from flows.splits import splits_for
 from models.procedure import Procedure
 from models.registry import MODELS
 from models.tuning import Tuning
-
-#: The DFS horizons: every population's splits are stratified by them, whatever the endpoint.
-SPLIT_HORIZONS_MONTHS = (6.0, 12.0)
-
 
 _RESULT, _FIGURE = "result.json", "figure.png"
 _DECISION_CURVE, _DECISION_FIGURE = "decision_curve.csv", "decision_curve.png"
@@ -95,7 +91,8 @@ def _end_with(sentinel: Any) -> None:
 def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity: str) -> str:
     """All that decides a fit's predictions."""
     protocol = {k: getattr(config, k) for k in ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed")}
-    return store.key({**fit.__dict__, **protocol, "cohort": cohort_identity})
+    replayed = {} if config.splits is None else {"splits": config.splits_digest}
+    return store.key({**fit.__dict__, **protocol, **replayed, "cohort": cohort_identity})
 
 
 def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> str:
@@ -107,9 +104,7 @@ def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> st
     outcome = patients.outcome(ENDPOINTS[fit.trained_on].source)
     predictors = predictors_of(_cohort, fit)
     procedure = procedure_of(fit, config, outcome)
-    splits = repeated_stratified_splits(
-        patients.outcome("dfs"), SPLIT_HORIZONS_MONTHS, config.n_folds, config.n_repeats, config.seed
-    )
+    splits = splits_for(_cohort, fit.population, config)
     validated = cross_validate(procedure, predictors, outcome, splits, config.seed)
     failures = [str(f) for f in validated.failures]
     fitted = None

@@ -45,7 +45,7 @@ def test_studies_that_happen_to_agree_do_not_look_certain():
 def test_intervals_hold_the_truth(n_studies: int, predicted_at_least: float):
     """Centres whose truths vary by 0.3: the mean's interval holds its truth, a new centre's truth lies in the prediction's.
 
-    The latter is known to be too narrow with few studies of unequal size (Partlett and Riley 2017, table 3).
+    The latter is known to be too narrow with few studies of unequal size (Partlett and Riley 2017).
     """
     rng, n = np.random.default_rng(1), 400
     held = predicted = 0

@@ -41,9 +41,12 @@ FILES = [
         "verdict.csv",
         "sample_size.csv",
         "predictions.parquet",
+        "splits.csv",
         "report.html",
     ),
 ]
+#: They hold patients' ids, and are their owner's only.
+OF_PATIENTS = ("predictions.parquet", "splits.csv")
 #: Cox against the null model, and no other.
 COMPARISONS = pd.DataFrame(
     [
@@ -119,7 +122,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
         return _write(folder, cohort=str(folder / "contract.yaml"), data=str(folder / "named_patients.csv"))
 
 
-def test_seven_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
+def test_eight_files_are_written_and_nothing_half_written_stays(written: Written) -> None:
     assert [p.name for p in written.outputs.files] == FILES
     assert sorted(p.name for p in written.folder.iterdir() if p.name not in (".lock", "run.json")) == sorted(FILES)
 
@@ -205,7 +208,7 @@ def test_failures_and_warnings_are_in_the_report(written: Written) -> None:
     assert "overall/dfs/paper/xgboost_survival: 1 of 4 fits failed; repeat 0 fold 1: ValueError: no" in report
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "predictions.parquet"])
+@pytest.mark.parametrize("name", [name for name in FILES if name not in OF_PATIENTS])
 def test_no_path_and_no_patient_is_in_what_is_passed_on(name: str, written: Written) -> None:
     text = written.text(name)
 
