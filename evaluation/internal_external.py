@@ -8,8 +8,9 @@ al. 2019, Stat Methods Med Res 28:2768): logit for AUC and C, log for O/E, calib
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,14 @@ CENTRE_COLUMNS = [
 POOLED_COLUMNS = [
     *("population", "endpoint", "feature_set", "model", "horizon_months", "metric"),
     *("n_centres", "estimate", "ci_low", "ci_high", "prediction_low", "prediction_high", "tau2", "i2", "p_heterogeneity", "note"),
+]
+
+
+#: In place of a centre's name.
+POOLED = "pooled"
+INTERNAL_EXTERNAL_COLUMNS = [
+    *(*CENTRE_COLUMNS[:-1], "n_centres"),
+    *("prediction_low", "prediction_high", "tau2", "i2", "p_heterogeneity", "note"),
 ]
 
 
@@ -82,28 +91,41 @@ def centre_splits(centres: Sequence[str] | npt.NDArray[np.object_]) -> tuple[tup
 
 
 def centre_estimates(
-    predictions: pd.DataFrame, centres: Sequence[str], endpoint: Endpoint, n_bootstraps: int, seed: int
+    predictions: pd.DataFrame,
+    centres: Sequence[str],
+    endpoint: Endpoint,
+    n_bootstraps: int,
+    seed: int,
+    failures: Mapping[int, str] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Every metric of :data:`POOLED_METRICS` in every centre: columns :data:`CENTRE_COLUMNS` without the cell's names.
 
     ``predictions`` (:mod:`evaluation.predictions`) have the centre's place in ``centres`` as ``fold``. A centre that cannot be
     judged has rows with the reason. Patients are those tested; a centre's interval is the percentile interval over resamples of
-    its patients, ``error`` the standard deviation over them on the scale of pooling.
+    its patients, ``error`` the standard deviation over them on the scale of pooling. ``failures``: why a centre, by its place,
+    has no predictions.
     """
     rows = []
     for horizon in endpoint.horizons_months:
         for number, centre in enumerate(centres):
             inside = predictions[predictions["fold"] == number]
-            rows += _of_centre(inside, centre, horizon, endpoint, n_bootstraps, seed)
+            absent = failures.get(number, "the follow-up of all patients does not support the horizon")
+            rows += _of_centre(inside, centre, horizon, endpoint, n_bootstraps, seed, absent)
     return pd.DataFrame(rows, columns=CENTRE_COLUMNS[4:])
 
 
+def centre_table(centres: pd.DataFrame, pooled: pd.DataFrame) -> pd.DataFrame:
+    """The centres of :func:`centre_estimates`, and below them, as the centre :data:`POOLED`, those of :func:`pool_centres`."""
+    rows = [*centres.to_dict("records"), *pooled.assign(centre=POOLED).to_dict("records")]
+    return pd.DataFrame(rows, columns=INTERNAL_EXTERNAL_COLUMNS[4:])
+
+
 def _of_centre(
-    inside: pd.DataFrame, centre: str, horizon: float, endpoint: Endpoint, n_bootstraps: int, seed: int
+    inside: pd.DataFrame, centre: str, horizon: float, endpoint: Endpoint, n_bootstraps: int, seed: int, absent: str
 ) -> list[dict[str, object]]:
     named: dict[str, object] = {"horizon_months": horizon, "centre": centre}
     if horizon not in set(inside["horizon_months"]):
-        note = "no prediction: the fit failed, or the follow-up does not support the horizon"
+        note = f"no prediction: {absent}"
         return [{**named, "metric": metric, "n": 0, "n_events": 0, "note": note} for metric in POOLED_METRICS]
     at = at_horizon(inside, horizon, endpoint.tau_months)
     status = at.outcome.status_at(horizon)

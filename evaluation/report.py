@@ -22,8 +22,11 @@ from evaluation import figures
 from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.decision_curve import useful_in_words
 from evaluation.figures import endpoint_label, population_label
+from evaluation.internal_external import INTERNAL_EXTERNAL_COLUMNS
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
+from evaluation.report_internal_external import NOTES as CENTRE_NOTES
+from evaluation.report_internal_external import internal_external_views
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_patients import cohort_view
 from evaluation.report_sample_size import sample_size_view
@@ -48,6 +51,7 @@ class ReportData:
     cell_figures, decision_figures : PNG by (population, endpoint, feature_set, model).
     decision_curves : :func:`evaluation.decision_curve.decision_curve`, by the same.
     comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
+    internal_external : :func:`evaluation.internal_external.centre_table` of all cells; empty, the section is left out.
     """
 
     cohort_title: str
@@ -68,6 +72,7 @@ class ReportData:
     decision_figures: Mapping[CellKey, bytes] = field(default_factory=dict)
     comparisons: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=COMPARISON_COLUMNS))
     verdicts: tuple[Verdict, ...] = ()
+    internal_external: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=INTERNAL_EXTERNAL_COLUMNS))
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -102,6 +107,9 @@ def render_report(data: ReportData) -> str:
         cohort=cohort_view(data.description),
         sample_size=sample_size_view(data.sample_size),
         field_best_auc=FIELD_BEST_AUC,
+        internal_external=internal_external_views(data.internal_external),
+        centre_notes=CENTRE_NOTES,
+        image=image,
     )
 
 

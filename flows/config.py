@@ -78,6 +78,10 @@ class BenchmarkConfig(BaseModel):
     n_trials: int = Field(3, ge=0, le=1000)
     n_inner_folds: int = Field(3, ge=2, le=20)
     n_bootstraps: int = Field(500, ge=100, le=100_000)
+    internal_external: bool = Field(True, description="leave one centre out, where the cohort records centres")
+    internal_external_models: tuple[str, ...] | None = Field(
+        ("null_model", "paper_logistic", "paper_cox"), description="by these models; null: by all"
+    )
     seed: int = Field(2024, ge=0, lt=2**31)
     workers: int = Field(0, ge=0, le=256)
     on_leak: Literal["refuse", "warn"] = "refuse"

@@ -23,6 +23,7 @@ from evaluation.tables import Cell, leaderboard, metrics_table
 from evaluation.verdict import Verdict, judge, verdict_table
 from flows.cell_store import CellStore, code_digest
 from flows.cell_work import CellWork
+from flows.centres import INTERNAL_EXTERNAL
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
 from flows.plan import Plan
@@ -56,8 +57,13 @@ def write_outputs(
     comparisons: pd.DataFrame,
     warnings: Sequence[str],
     duration_seconds: float,
+    centres: pd.DataFrame | None = None,
+    left_out: Sequence[str] = (),
 ) -> Outputs:
-    """Write all files of a run; each appears whole. ``comparisons``: :func:`evaluation.comparison.compare_models`."""
+    """Write all files of a run; each appears whole. ``comparisons``: :func:`evaluation.comparison.compare_models`.
+
+    ``centres``: :func:`flows.centres.leave_centres_out`, and what was ``left_out`` of it; without a row there is no file.
+    """
     plan = work.plan
     # In the plan's order, not the order of finishing: the same run gives the same file.
     results = [evaluated[cell].result for cell in plan.cells]
@@ -85,17 +91,21 @@ def write_outputs(
         settings={"preset": config.preset, **config.science(), "cohort": cohort.name},  # never the path of a contract
         provenance=provenance(run, duration_seconds),
         warnings=(*warnings, *failed),
-        skipped=plan_reasons(plan),
+        skipped=(*plan_reasons(plan), *left_out),
         cell_figures=_by_cell(evaluated, lambda e: e.figure_png),
         sample_size=sizes,
         comparisons=comparisons,
         verdicts=verdicts,
         decision_curves=decision_curves,
         decision_figures=_by_cell(evaluated, lambda e: e.decision_png),
+        **({} if centres is None else {"internal_external": centres}),
     )
     write_report(report, run.path / REPORT)
     write_splits(run.path / SPLITS, cohort, (cell.population for cell in plan.cells), config)
-    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, SPLITS, REPORT)
+    names = [LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, PREDICTIONS, SPLITS, REPORT]
+    if centres is not None and len(centres):
+        write_atomically(run.path / INTERNAL_EXTERNAL, centres.to_csv(index=False))
+        names.append(INTERNAL_EXTERNAL)
     return Outputs(board, metrics, verdicts, tuple(run.path / name for name in names))
 
 

@@ -72,6 +72,13 @@ def initialise(cohort: Cohort) -> None:
     end_with_parent()
 
 
+def workers_cohort() -> Cohort:
+    """Raises ``RuntimeError`` in a process that was given none."""
+    if _cohort is None:
+        raise RuntimeError("the worker has no cohort: call initialise first")
+    return _cohort
+
+
 def end_with_parent() -> None:
     """Let a worker end when its parent does, even one that was killed."""
     parent = parent_process()
@@ -97,14 +104,13 @@ def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity
 
 def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> str:
     """Cross-validate a procedure, fit it once more on all patients, and store both. Returns the key."""
-    if _cohort is None:
-        raise RuntimeError("the worker has no cohort: call initialise first")
     started = time.perf_counter()
-    patients = _cohort.population(fit.population)
+    cohort = workers_cohort()
+    patients = cohort.population(fit.population)
     outcome = patients.outcome(ENDPOINTS[fit.trained_on].source)
-    predictors = predictors_of(_cohort, fit)
+    predictors = predictors_of(cohort, fit)
     procedure = procedure_of(fit, config, outcome)
-    splits = splits_for(_cohort, fit.population, config)
+    splits = splits_for(cohort, fit.population, config)
     validated = cross_validate(procedure, predictors, outcome, splits, config.seed)
     failures = [str(f) for f in validated.failures]
     fitted = None
