@@ -23,11 +23,14 @@ from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.decision_curve import useful_in_words
 from evaluation.explanation.cell import CellExplanation
 from evaluation.figures import endpoint_label, population_label
+from evaluation.internal_external import INTERNAL_EXTERNAL_COLUMNS
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.report_before_fitting import BeforeFitting, before_fitting_view
 from evaluation.report_checklists import ANCHORS, checklists
 from evaluation.report_comparisons import COMPARISON_NOTES, ComparisonTable, comparison_tables
 from evaluation.report_explanation import explanation_view
+from evaluation.report_internal_external import NOTES as CENTRE_NOTES
+from evaluation.report_internal_external import internal_external_views
 from evaluation.report_methods import HOW_TO_READ, flat_settings, methods
 from evaluation.report_optimism import Resampled, optimism_view
 from evaluation.report_patients import cohort_view
@@ -56,6 +59,7 @@ class ReportData:
     comparisons : :func:`evaluation.comparison.compare_models` of all questions. verdicts : :func:`evaluation.verdict.judge`.
     before_fitting : gaps, duplicates and single predictors; empty, their part is left out.
     resampled : what the bootstrap of whole procedures gave; empty, the section is left out.
+    internal_external : :func:`evaluation.internal_external.centre_table` of all cells; empty, the section is left out.
     """
 
     cohort_title: str
@@ -79,6 +83,7 @@ class ReportData:
     before_fitting: BeforeFitting = field(default_factory=BeforeFitting)
     resampled: Resampled = field(default_factory=Resampled)
     explanations: Mapping[CellKey, CellExplanation] = field(default_factory=dict)
+    internal_external: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=INTERNAL_EXTERNAL_COLUMNS))
 
     def __post_init__(self) -> None:
         if self.evidence not in EVIDENCE_LABELS:
@@ -118,6 +123,8 @@ def render_report(data: ReportData) -> str:
         checklists=checklists(data),
         anchors=ANCHORS,
         explanation=explanation_view(data.leaderboard, data.explanations),
+        internal_external=internal_external_views(data.internal_external),
+        centre_notes=CENTRE_NOTES,
         image=image,
     )
 

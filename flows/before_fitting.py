@@ -17,13 +17,12 @@ from evaluation.data_audit import (
 from evaluation.missingness import missingness, missingness_table
 from evaluation.predictions import NO_FEATURES
 from evaluation.report_before_fitting import BeforeFitting
-from evaluation.resampling import Split, repeated_stratified_splits
 from features.feature_set import build_predictors
 from features.registry import FEATURE_SETS
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
 from flows.plan import Plan
-from flows.work import SPLIT_HORIZONS_MONTHS
+from flows.splits import SPLIT_HORIZONS_MONTHS, splits_for
 
 MISSINGNESS, SINGLE_PREDICTORS, DUPLICATES = "missingness.csv", "single_predictors.csv", "duplicates.csv"
 
@@ -42,7 +41,9 @@ def look_before_fitting(config: BenchmarkConfig, cohort: Cohort, plan: Plan) -> 
         single.append(single_predictor_aucs(predictors, population, outcome, SPLIT_HORIZONS_MONTHS, seen))
     found = [table for table in single if not table.empty]
     audit = DataAudit(
-        duplicates=tuple(find_duplicates(cohort, population, _splits(config, cohort, population)) for population in populations),
+        duplicates=tuple(
+            find_duplicates(cohort, population, splits_for(cohort, population, config)) for population in populations
+        ),
         single=pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=SINGLE_COLUMNS),
         known_at=tuple(checked.items()),
     )
@@ -57,8 +58,3 @@ def write_before_fitting(found: BeforeFitting, folder: Path) -> tuple[str, ...]:
     for name, table in written.items():
         write_atomically(folder / name, table.to_csv(index=False), private=name == DUPLICATES)
     return tuple(written)
-
-
-def _splits(config: BenchmarkConfig, cohort: Cohort, population: str) -> tuple[Split, ...]:
-    outcome = cohort.population(population).outcome("dfs")
-    return repeated_stratified_splits(outcome, SPLIT_HORIZONS_MONTHS, config.n_folds, config.n_repeats, config.seed)

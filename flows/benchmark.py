@@ -23,6 +23,7 @@ from evaluation.verdict import Verdict
 from flows.cell_store import CellStore, code_digest, library_versions
 from flows.cell_tasks import WAITING_THREADS, in_order
 from flows.cell_work import CellWork
+from flows.centres import leave_centres_out
 from flows.compute import ComputePool
 from flows.config import BenchmarkConfig
 from flows.environment import tracking_uri, workspace
@@ -32,8 +33,9 @@ from flows.outputs import Outputs, write_outputs
 from flows.plan import Plan, make_plan
 from flows.progress import BenchmarkProgress
 from flows.run_directory import RunDirectory
+from flows.splits import SPLIT_HORIZONS_MONTHS, as_replayed
 from flows.tracking import MlflowWriter
-from flows.work import SPLIT_HORIZONS_MONTHS, EvaluatedCell, predictors_of
+from flows.work import EvaluatedCell, predictors_of
 from models.registry import MODELS
 
 
@@ -66,6 +68,7 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
     """Load and check, audit, train and evaluate every cell, log, report."""
     started = time.monotonic()
     cohort = load_and_check(config)
+    config = as_replayed(config, cohort)
     plan = plan_cells(config, cohort)
     warnings = audit_leaks(config, cohort, plan)
     with ComputePool(config.n_workers, cohort) as pool, closing(open_run(config, cohort)) as run:
@@ -76,7 +79,10 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
             work = CellWork(config, cohort, plan, run.path / "cells", store, fresh=config.fresh and not run.resumed)
             evaluated, reused = do_cells(work, pool, writer, at_once=config.n_workers + 1)
             comparisons = work.compare(evaluated, pool)
-            outputs = write_outputs(config, cohort, work, run, evaluated, comparisons, warnings, time.monotonic() - started)
+            judged = [cell for cell in plan.cells if evaluated[cell].result.status == "completed"]
+            centres = leave_centres_out(config, cohort, plan, judged, store, pool)
+            seconds = time.monotonic() - started
+            outputs = write_outputs(config, cohort, work, run, evaluated, comparisons, warnings, seconds, *centres)
             writer.finish(benchmark_items(outputs.leaderboard, outputs.verdicts, outputs.files, outputs.model_cards))
             publish_leaderboard(outputs, cohort)
         except BaseException:

@@ -46,6 +46,7 @@ def main() -> None:
 @click.option("--feature-set", "feature_sets", multiple=True, help="baseline, pre_surgery, paper. Repeat for several.")
 @click.option("--model", "models", multiple=True, help="A model of the registry. Repeat for several.")
 @click.option("--missing", help="Missing predictors: single (default), multiple or complete_case.")
+@click.option("--splits", type=click.Path(), help="A splits.csv of an earlier run, to be replayed.")
 @click.option("--seed", type=int, help="Seed of splits, tuning and bootstrap.")
 @click.option("--workers", type=int, help="Worker processes; one a core if not given.")
 @click.option("--fresh", is_flag=True, default=None, help="Fit every cell anew, even those finished before.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -91,6 +92,7 @@ class BenchmarkConfig(BaseModel):
     endpoints: tuple[str, ...] = tuple(ENDPOINTS)
     feature_sets: tuple[str, ...] = FEATURE_SET_NAMES
     models: tuple[str, ...] = MODEL_NAMES
+    splits: str | None = Field(None, description="a splits.csv to replay; its folds and repeats are then those of the run")
     n_folds: int = Field(5, ge=2, le=50)
     n_repeats: int = Field(2, ge=1, le=100)
     n_trials: int = Field(3, ge=0, le=1000)
@@ -101,6 +103,10 @@ class BenchmarkConfig(BaseModel):
     recalibration: Literal["none", "platt", "isotonic"] = Field("none", description="of risks, learned in the training folds")
     n_refits: int = Field(100, ge=0, le=10_000, description="resamples in which whole procedures are learned again")
     refit_models: tuple[str, ...] | None = Field(("paper_logistic", "paper_cox"), description="of these models; null: of all")
+    internal_external: bool = Field(True, description="leave one centre out, where the cohort records centres")
+    internal_external_models: tuple[str, ...] | None = Field(
+        ("null_model", "paper_logistic", "paper_cox"), description="by these models; null: by all"
+    )
     seed: int = Field(2024, ge=0, lt=2**31)
     workers: int = Field(0, ge=0, le=256)
     on_leak: Literal["refuse", "warn"] = "refuse"
@@ -150,4 +156,10 @@ class BenchmarkConfig(BaseModel):
 
     def science(self) -> dict[str, Any]:
         """All that bears on the results: not the number of workers, nor whether finished cells are reused."""
-        return self.model_dump(mode="json", exclude={"workers", "fresh", "preset", "data"})
+        settings = self.model_dump(mode="json", exclude={"workers", "fresh", "preset", "data"})
+        return {**settings, "splits": None if self.splits is None else self.splits_digest}
+
+    @property
+    def splits_digest(self) -> str:
+        """Of the content of the splits' file: what is replayed, not where it lies."""
+        return hashlib.sha256(Path(self.splits or "").read_bytes()).hexdigest()[:16]

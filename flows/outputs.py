@@ -24,6 +24,7 @@ from evaluation.verdict import Verdict, judge, verdict_table
 from flows.before_fitting import look_before_fitting, write_before_fitting
 from flows.cell_store import CellStore, code_digest
 from flows.cell_work import CellWork
+from flows.centres import INTERNAL_EXTERNAL
 from flows.checklist_outputs import write_checklists
 from flows.config import BenchmarkConfig
 from flows.folders import write_atomically
@@ -32,6 +33,7 @@ from flows.model_cards import write_model_cards
 from flows.plan import Plan
 from flows.resampled import gather_resampled, write_resampled
 from flows.run_directory import RunDirectory
+from flows.splits import SPLITS, write_splits
 from flows.work import EvaluatedCell
 
 Made = TypeVar("Made")
@@ -61,8 +63,13 @@ def write_outputs(
     comparisons: pd.DataFrame,
     warnings: Sequence[str],
     duration_seconds: float,
+    centres: pd.DataFrame | None = None,
+    left_out: Sequence[str] = (),
 ) -> Outputs:
-    """Write all files of a run; each appears whole. ``comparisons``: :func:`evaluation.comparison.compare_models`."""
+    """Write all files of a run; each appears whole. ``comparisons``: :func:`evaluation.comparison.compare_models`.
+
+    ``centres``: :func:`flows.centres.leave_centres_out`, and what was ``left_out`` of it; without a row there is no file.
+    """
     plan = work.plan
     # In the plan's order, not the order of finishing: the same run gives the same file.
     results = [evaluated[cell].result for cell in plan.cells]
@@ -92,7 +99,7 @@ def write_outputs(
         settings={"preset": config.preset, **config.science(), "cohort": cohort.name},  # never the path of a contract
         provenance=provenance(run, duration_seconds),
         warnings=(*warnings, *before_fitting.audit.warnings, *failed),
-        skipped=plan_reasons(plan),
+        skipped=(*plan_reasons(plan), *left_out),
         cell_figures=_by_cell(evaluated, lambda e: e.figure_png),
         sample_size=sizes,
         comparisons=comparisons,
@@ -102,11 +109,17 @@ def write_outputs(
         before_fitting=before_fitting,
         resampled=resampled,
         explanations=_by_cell(evaluated, lambda e: e.explanation),
+        **({} if centres is None else {"internal_external": centres}),
     )
     write_report(report, run.path / REPORT)
+    write_splits(run.path / SPLITS, cohort, (cell.population for cell in plan.cells), config)
     for_reviewers = (*write_before_fitting(before_fitting, run.path), *write_checklists(report, run.path))
     cards = write_model_cards(run, work, cohort, board, verdicts, report.settings, report.provenance)
-    names = (LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE, *for_reviewers, PREDICTIONS, REPORT, MODEL_CARDS)
+    tables = [LEADERBOARD, METRICS_FILE, COMPARISONS, VERDICT, SAMPLE_SIZE]
+    if centres is not None and len(centres):
+        write_atomically(run.path / INTERNAL_EXTERNAL, centres.to_csv(index=False))
+        tables.append(INTERNAL_EXTERNAL)
+    names = (*tables, *for_reviewers, PREDICTIONS, SPLITS, REPORT, MODEL_CARDS)
     files = (*(run.path / name for name in names), *write_resampled(resampled, run.path))
     return Outputs(board, metrics, verdicts, files, cards)
 

@@ -33,13 +33,13 @@ from flows.log_items import validation_items
 from flows.plan import Plan
 from flows.progress import BenchmarkProgress
 from flows.run_directory import RunDirectory
+from flows.splits import SPLIT_HORIZONS_MONTHS
 from flows.tracking import MlflowWriter
 from flows.validation_cells import ValidationCells
 from flows.validation_config import ValidationConfig
 from flows.validation_outputs import ValidationOutputs, write_validation
 from flows.validation_plan import Question, make_validation_plan, shared_by_question
 from flows.validation_work import ValidatedCell, initialise
-from flows.work import SPLIT_HORIZONS_MONTHS
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,10 @@ from evaluation.validation_figures import calibration_panels, net_benefit_panels
 from flows.cell_store import CellStore, FitSummary
 from flows.folders import whole_folder
 from flows.plan import Fit
+from flows.splits import SPLIT_HORIZONS_MONTHS
 from flows.validation_config import ValidationConfig
 from flows.validation_plan import shared_by
-from flows.work import SPLIT_HORIZONS_MONTHS, end_with_parent, label, procedure_of
+from flows.work import PROCEDURE_SETTINGS, end_with_parent, label, procedure_of
 from models.registry import MODELS
 
 _RESULTS, _NO_CURVES = "results.json", "no_curves.txt"
@@ -75,7 +76,7 @@ def _both() -> tuple[Cohort, Cohort]:
 
 def validation_key(store: CellStore, fit: Fit, config: ValidationConfig, train: Cohort, test: Cohort) -> str:
     """All that decides a fit's predictions of the test cohort."""
-    protocol = {k: getattr(config, k) for k in ("n_trials", "n_inner_folds", "missing", "n_imputations", "recalibration", "seed")}
+    protocol = {k: getattr(config, k) for k in PROCEDURE_SETTINGS}
     return store.key({"validation": True, **fit.__dict__, **protocol, "train": train.identity, "test": test.identity})
 
 

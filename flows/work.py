@@ -24,7 +24,6 @@ from evaluation.estimate import Estimate, estimate_cell
 from evaluation.explanation.cell import CellExplanation
 from evaluation.figures import cell_figure, decision_figure, png
 from evaluation.predictions import COLUMNS, NO_FEATURES, HorizonPredictions, at_horizon
-from evaluation.resampling import repeated_stratified_splits
 from evaluation.tables import Cell, CellResult
 from features.feature_set import Predictors, build_predictors
 from features.registry import FEATURE_SETS
@@ -33,18 +32,16 @@ from flows.config import BenchmarkConfig
 from flows.explaining import explained_tables, explainer_of, read_explanation, write_explanation
 from flows.folders import whole_folder
 from flows.plan import Fit, horizons_of
+from flows.splits import splits_for
 from models.missing import MissingData, MissingMethod
 from models.procedure import Procedure
 from models.recalibration import RecalibrationMethod
 from models.registry import MODELS
 from models.tuning import Tuning
 
-#: The DFS horizons: every population's splits are stratified by them, whatever the endpoint.
-SPLIT_HORIZONS_MONTHS = (6.0, 12.0)
-
-
-#: Settings that change a fit.
-_FIT_SETTINGS = ("n_folds", "n_repeats", "n_trials", "n_inner_folds", "seed", "missing", "n_imputations", "recalibration")
+#: Settings that change a procedure, and those that change a cross-validated fit.
+PROCEDURE_SETTINGS = ("n_trials", "n_inner_folds", "seed", "missing", "n_imputations", "recalibration")
+_FIT_SETTINGS = ("n_folds", "n_repeats", *PROCEDURE_SETTINGS)
 _RESULT, _FIGURE = "result.json", "figure.png"
 _DECISION_CURVE, _DECISION_FIGURE = "decision_curve.csv", "decision_curve.png"
 
@@ -86,18 +83,18 @@ def initialise(cohort: Cohort) -> None:
     end_with_parent()
 
 
-def end_with_parent() -> None:
-    """Let a worker end when its parent does, even one that was killed."""
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
 def workers_cohort() -> Cohort:
     """Raises ``RuntimeError`` in a process that was given none."""
     if _cohort is None:
         raise RuntimeError("the worker has no cohort: call initialise first")
     return _cohort
+
+
+def end_with_parent() -> None:
+    """Let a worker end when its parent does, even one that was killed."""
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 
 def ready() -> None:
@@ -114,6 +111,8 @@ def fit_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity
     protocol = {k: getattr(config, k) for k in _FIT_SETTINGS}
     if config.explains(fit.model):
         protocol |= {"n_permutations": config.n_permutations, "explained_by": code_digest(CODE_THAT_EXPLAINS)}
+    if config.splits is not None:
+        protocol |= {"splits": config.splits_digest}
     return store.key({**fit.__dict__, **protocol, "cohort": cohort_identity})
 
 
@@ -125,9 +124,7 @@ def run_fit(fit: Fit, config: BenchmarkConfig, store: CellStore, key: str) -> st
     outcome = patients.outcome(ENDPOINTS[fit.trained_on].source)
     predictors = predictors_of(cohort, fit)
     procedure = procedure_of(fit, config, outcome)
-    splits = repeated_stratified_splits(
-        patients.outcome("dfs"), SPLIT_HORIZONS_MONTHS, config.n_folds, config.n_repeats, config.seed
-    )
+    splits = splits_for(cohort, fit.population, config)
     explainer = explainer_of(fit, config, predictors, outcome)
     validated = cross_validate(procedure, predictors, outcome, splits, config.seed, explainer)
     failures = [str(f) for f in validated.failures]

@@ -47,9 +47,12 @@ FILES = [
         "tripod_ai.csv",
         "probast_ai.csv",
         "predictions.parquet",
+        "splits.csv",
         "report.html",
     ),
 ]
+#: They hold patients' ids, and are their owner's only.
+OF_PATIENTS = ("predictions.parquet", "splits.csv")
 #: Cox against the null model, and no other.
 COMPARISONS = pd.DataFrame(
     [
@@ -249,7 +252,7 @@ def test_failures_and_warnings_are_in_the_report(written: Written) -> None:
     assert "overall/dfs/paper/xgboost_survival: 1 of 4 fits failed; repeat 0 fold 1: ValueError: no" in report
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "predictions.parquet"])
+@pytest.mark.parametrize("name", [name for name in FILES if name not in OF_PATIENTS])
 def test_no_path_and_no_patient_is_in_what_is_passed_on(name: str, written: Written) -> None:
     text = written.text(name)
 
