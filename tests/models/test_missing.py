@@ -24,8 +24,10 @@ from models.registry import MODELS
 from models.rubin import pool
 from models.two_stage import screen, screen_imputed, wald_p
 
+from ..staging import staged
+
 COHORT = simulate_cohort(120, signal=2.0, seed=3, missing_cea=0.25).cohort
-PREDICTORS = build_predictors(COHORT, "overall", FEATURE_SETS["pre_surgery"])
+PREDICTORS = staged(build_predictors(COHORT, "overall", FEATURE_SETS["pre_surgery"]), 3)
 OUTCOME = COHORT.outcome("dfs")
 COMPLETE = PREDICTORS.frame.notna().all(axis=1).to_numpy()
 
