@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 from sksurv.linear_model import CoxnetSurvivalAnalysis
 
 from cohort.types import Endpoint, FloatArray, Outcome
+from models.contributions import Contributions
 from models.cox import baseline_hazard, risk_from_hazard
 from models.risk_model import ModelSpec, Params
 from models.sksurv_risk import structured
@@ -52,6 +53,9 @@ class PenalisedCox:
 
     def risk_at(self, x: pd.DataFrame, horizon_months: float) -> FloatArray:
         return risk_from_hazard(self._eta(x), self._times_months, self._hazard, horizon_months)
+
+    def contributions(self, x: pd.DataFrame, horizon_months: float) -> Contributions:
+        return Contributions(self._scaled(x) * self._coefficients, 0.0, self._eta(x), "log hazard")
 
     def _scaled(self, x: pd.DataFrame) -> FloatArray:
         return np.asarray(self._scaler.transform(x.to_numpy(dtype=np.float64)), dtype=np.float64)

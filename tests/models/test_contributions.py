@@ -25,6 +25,7 @@ from models.survival_forest import SurvivalForest
 
 EXPLAINED = [
     *("paper_logistic", "paper_cox", "xgboost_classifier", "xgboost_survival"),
+    *("penalised_logistic", "penalised_cox"),
     *("random_survival_forest", "extra_survival_trees", "gradient_boosted_survival"),
 ]
 
