@@ -27,8 +27,8 @@ from models.procedure import FittedProcedure
 _ROOT = Path(__file__).parent.parent
 #: A change in these may change a fit; one in flows/, or in how results are shown, cannot.
 _CODE_THAT_FITS = (
-    "cohort/*.py", "features/*.py", "models/**/*.py", "evaluation/cross_validation.py", "evaluation/refits.py",
-    "evaluation/resampling.py",
+    "cohort/*.py", "features/*.py", "models/**/*.py", "evaluation/cross_validation.py", "evaluation/external_validation.py",
+    "evaluation/internal_external.py", "evaluation/refits.py", "evaluation/resampling.py", "evaluation/split_table.py",
 )  # fmt: skip
 #: A change in these may change any number or picture of a run.
 _CODE_OF_RESULTS = (

@@ -45,6 +45,12 @@ def settings(folder: Path, **changes: object) -> ValidationConfig:
     return ValidationConfig.model_validate({**small, **changes})
 
 
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow leaves the address of the last store in the environment."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("validate")
