@@ -254,8 +254,12 @@ def test_procedures_learned_again_give_tables_and_metrics_in_mlflow(result: Benc
     optimism, selection = (pd.read_csv(result.folder / f"{name}.csv") for name in ("optimism", "selection"))
     stability = pd.read_csv(result.folder / "stability.csv")
     auc = optimism[(optimism["metric"] == "auc") & (optimism["model"] == "paper_logistic")].iloc[0]
+    [parent] = [run for run in mlflow_runs(folder, "benchmark") if run.info.run_name == result.run_name]
     [logged] = [
-        run for run in mlflow_runs(folder, "cell") if run.data.tags["cell"].endswith("relapse_6m/baseline/paper_logistic")
+        run
+        for run in mlflow_runs(folder, "cell")
+        if run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+        and run.data.tags["cell"].endswith("relapse_6m/baseline/paper_logistic")
     ]
 
     assert set(optimism["model"]) == set(stability["model"]) == set(selection["model"]) == {"paper_logistic", "paper_cox"}
