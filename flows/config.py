@@ -56,6 +56,7 @@ def known_names(names: tuple[str, ...], field: str) -> tuple[str, ...]:
         "feature_sets": FEATURE_SET_NAMES,
         "models": MODEL_NAMES,
         "refit_models": MODEL_NAMES,
+        "internal_external_models": MODEL_NAMES,
         "explain_models": MODEL_NAMES,
     }[field]
     if not names:
@@ -127,10 +128,12 @@ class BenchmarkConfig(BaseModel):
             return values  # the field's own check names the choices
         return {**of_preset(preset), **values}
 
-    @field_validator("populations", "endpoints", "feature_sets", "models", "refit_models", "explain_models")
+    @field_validator(
+        "populations", "endpoints", "feature_sets", "models", "refit_models", "internal_external_models", "explain_models"
+    )
     @classmethod
     def _known_names(cls, names: tuple[str, ...] | None, info: Any) -> tuple[str, ...] | None:
-        return None if names is None else known_names(names, info.field_name)  # None: refit_models and explain_models only
+        return None if names is None else known_names(names, info.field_name)  # None, where it means all
 
     @model_validator(mode="after")
     def _something_to_do(self) -> Self:

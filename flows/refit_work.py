@@ -28,7 +28,7 @@ from flows.config import BenchmarkConfig
 from flows.folders import whole_folder
 from flows.plan import Fit
 from flows.resampled import OPTIMISM, SELECTION, SELECTION_FIGURE, STABILITY, STABILITY_FIGURE
-from flows.work import predictors_of, procedure_of, workers_cohort
+from flows.work import PROCEDURE_SETTINGS, predictors_of, procedure_of, workers_cohort
 from models.registry import MODELS
 
 #: Resamples fitted in one go: what a killed process loses, and large enough that handing out work costs nothing.
@@ -44,7 +44,7 @@ def chunks(fit: Fit, config: BenchmarkConfig) -> list[range]:
 
 def chunk_key(store: CellStore, fit: Fit, config: BenchmarkConfig, cohort_identity: str, numbers: range) -> str:
     """All that decides a chunk's predictions."""
-    protocol = {k: getattr(config, k) for k in ("n_trials", "n_inner_folds", "seed")}
+    protocol = {k: getattr(config, k) for k in PROCEDURE_SETTINGS}
     resamples = [numbers.start, numbers.stop]
     return store.key({**fit.__dict__, **protocol, "cohort": cohort_identity, "resamples": resamples})
 

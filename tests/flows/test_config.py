@@ -193,6 +193,7 @@ def test_full_learns_all_procedures_again() -> None:
     assert all(map(config.refits, MODEL_NAMES))
 
 
-def test_an_unknown_model_to_learn_again_is_refused_with_the_known_ones() -> None:
+@pytest.mark.parametrize("setting", ["refit_models", "internal_external_models", "explain_models"])
+def test_an_unknown_model_to_learn_again_is_refused_with_the_known_ones(setting: str) -> None:
     with pytest.raises(ValidationError, match="unknown guess; known: null_model"):
-        BenchmarkConfig(refit_models=("guess",))
+        BenchmarkConfig(**{setting: ("guess",)})

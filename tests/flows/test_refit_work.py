@@ -92,6 +92,12 @@ def test_a_chunk_is_the_same_whatever_the_number_of_resamples_and_folds_but_not_
     assert key(_config(7)) != chunk_key(CellStore(tmp_path), LOGISTIC, _config(7), "cohort", range(5, 7))
 
 
+@pytest.mark.parametrize(("setting", "value"), [("missing", "multiple"), ("n_imputations", 5), ("recalibration", "platt")])
+def test_a_chunk_is_another_under_another_way_of_learning(tmp_path: Path, setting: str, value: Any) -> None:
+    keys = {chunk_key(CellStore(tmp_path), LOGISTIC, _config(7, **c), "cohort", range(5)) for c in ({}, {setting: value})}
+    assert len(keys) == 2
+
+
 def test_tables_are_those_of_refits_that_were_never_stored(tmp_path: Path) -> None:
     config, store, endpoint = _config(7), CellStore(tmp_path / "fits"), ENDPOINTS["relapse_12m"]
     run_fit(LOGISTIC, config, store, "fit")
