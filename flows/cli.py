@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.cli_cohort import cohort
-from flows.cli_support import cohort_options, errors_for_people, is_given, read_yaml
+from flows.cli_support import cohort_options, errors_for_people, settings_of, work_options
 from flows.cli_support import start_quietly as _start_quietly
 from flows.cli_validate import validate
 from flows.environment import prepare_environment
@@ -34,31 +34,17 @@ def main() -> None:
 
 
 @main.command()
-@click.option(
-    "--preset", type=click.Choice(["smoke", "default", "full"]), default="default", show_default=True, help="How much work."
-)
 @cohort_options
-@click.option(
-    "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="YAML with any setting; options win over it."
-)
-@click.option("--population", "populations", multiple=True, help="overall, primary_resected. Repeat for several.")
-@click.option("--endpoint", "endpoints", multiple=True, help="relapse_6m, relapse_12m, dfs, os. Repeat for several.")
-@click.option("--feature-set", "feature_sets", multiple=True, help="baseline, pre_surgery, paper. Repeat for several.")
-@click.option("--model", "models", multiple=True, help="A model of the registry. Repeat for several.")
+@work_options(seed_of="splits, tuning and bootstrap")
 @click.option("--missing", help="Missing predictors: single (default), multiple or complete_case.")
 @click.option("--splits", type=click.Path(), help="A splits.csv of an earlier run, to be replayed.")
-@click.option("--seed", type=int, help="Seed of splits, tuning and bootstrap.")
-@click.option("--workers", type=int, help="Worker processes; one a core if not given.")
 @click.option("--fresh", is_flag=True, default=None, help="Fit every cell anew, even those finished before.")
 def benchmark(config_file: str | None, preset: str, **options: Any) -> None:
     """Run the benchmark and print its leaderboard.
 
     An interrupted run is continued: start it again with the same settings.
     """
-    given = {k: v for k, v in options.items() if v not in (None, ()) and (k != "cohort" or is_given("cohort"))}
-    settings = {**read_yaml(config_file), **given}
-    if is_given("preset") or "preset" not in settings:
-        settings["preset"] = preset
+    settings = settings_of(config_file, preset, "cohort", options)
     with errors_for_people():
         from flows.config import BenchmarkConfig
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+
+
+_PRESETS = click.Choice(["smoke", "default", "full"])
 
 
 def cohort_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -20,6 +23,50 @@ def cohort_options(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="A shipped contract's name, or the path of a contract (.yaml).",
     )(command)
+
+
+def work_options(seed_of: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """How much work is asked for, and of what. ``seed_of``: what the seed decides."""
+    options = (
+        click.option(
+            "--preset",
+            type=click.Choice(["smoke", "default", "full"]),
+            default="default",
+            show_default=True,
+            help="How much work.",
+        ),
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(exists=True, dir_okay=False),
+            help="YAML with any setting; options win over it.",
+        ),
+        click.option("--population", "populations", multiple=True, help="overall, primary_resected. Repeat for several."),
+        click.option("--endpoint", "endpoints", multiple=True, help="relapse_6m, relapse_12m, dfs, os. Repeat for several."),
+        click.option("--feature-set", "feature_sets", multiple=True, help="baseline, pre_surgery, paper. Repeat for several."),
+        click.option("--model", "models", multiple=True, help="A model of the registry. Repeat for several."),
+        click.option("--seed", type=int, help=f"Seed of {seed_of}."),
+        click.option("--workers", type=int, help="Worker processes; one a core if not given."),
+    )
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def settings_of(config_file: str | None, preset: str, cohort_option: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The file's settings, and over them the options that were given.
+
+    ``preset`` and the ``cohort_option`` have defaults of their own: the file's word counts for more than these.
+    """
+    given = {k: v for k, v in options.items() if v not in (None, ()) and (k != cohort_option or is_given(k))}
+    settings = {**read_yaml(config_file), **given}
+    if is_given("preset") or "preset" not in settings:
+        settings["preset"] = preset
+    return settings
 
 
 def is_given(option: str) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from flows.cli_support import errors_for_people, is_given, read_yaml, start_quietly
+from flows.cli_support import errors_for_people, settings_of, start_quietly, work_options
 
 if TYPE_CHECKING:
     from flows.validate import Validation
@@ -20,28 +20,14 @@ _FAILURES_SHOWN = 3
 @click.option("--train-data", type=click.Path(), help="Its csv, parquet or xlsx file.")
 @click.option("--test", help="Cohort to judge in: a contract's name or path. Needed, here or in --config.")
 @click.option("--test-data", type=click.Path(), help="Its csv, parquet or xlsx file.")
-@click.option(
-    "--preset", type=click.Choice(["smoke", "default", "full"]), default="default", show_default=True, help="How much work."
-)
-@click.option(
-    "--config", "config_file", type=click.Path(exists=True, dir_okay=False), help="YAML with any setting; options win over it."
-)
-@click.option("--population", "populations", multiple=True, help="overall, primary_resected. Repeat for several.")
-@click.option("--endpoint", "endpoints", multiple=True, help="relapse_6m, relapse_12m, dfs, os. Repeat for several.")
-@click.option("--feature-set", "feature_sets", multiple=True, help="baseline, pre_surgery, paper. Repeat for several.")
-@click.option("--model", "models", multiple=True, help="A model of the registry. Repeat for several.")
-@click.option("--seed", type=int, help="Seed of tuning, recalibration and bootstrap.")
-@click.option("--workers", type=int, help="Worker processes; one a core if not given.")
+@work_options(seed_of="tuning, recalibration and bootstrap")
 @click.option("--fresh", is_flag=True, default=None, help="Fit every model anew, even those finished before.")
 def validate(config_file: str | None, preset: str, **options: Any) -> None:
     """Learn from one cohort, freeze, and judge in another: external validation, frozen and recalibrated.
 
     An interrupted run is continued: start it again with the same settings.
     """
-    given = {k: v for k, v in options.items() if v not in (None, ()) and (k != "train" or is_given("train"))}
-    settings = {**read_yaml(config_file), **given}
-    if is_given("preset") or "preset" not in settings:
-        settings["preset"] = preset
+    settings = settings_of(config_file, preset, "train", options)
     with errors_for_people():
         from flows.validation_config import ValidationConfig
 
