@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 import click
 
-
 _PRESETS = click.Choice(["smoke", "default", "full"])
 
 
