@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,11 +15,10 @@ from prefect.logging import get_run_logger
 
 from cohort.load import load_cohort
 from cohort.types import Cohort
-from evaluation.leak_audit import LeakSuspected, too_good_predictors
-from evaluation.tables import Cell
+from evaluation.leak_audit import too_good_predictors
 from evaluation.verdict import Verdict
-from flows.cell_store import CellStore, code_digest, library_versions
-from flows.cell_tasks import WAITING_THREADS, in_order
+from flows.cell_store import CellStore
+from flows.cell_tasks import WAITING_THREADS
 from flows.cell_work import CellWork
 from flows.centres import leave_centres_out
 from flows.compute import ComputePool
@@ -31,11 +28,10 @@ from flows.leaderboard_view import artifact_rows
 from flows.log_items import benchmark_items
 from flows.outputs import Outputs, write_outputs
 from flows.plan import Plan, make_plan
-from flows.progress import BenchmarkProgress
-from flows.run_directory import RunDirectory
+from flows.run_steps import do_cells, open_run, refuse_or_warn
 from flows.splits import SPLIT_HORIZONS_MONTHS, as_replayed
 from flows.tracking import MlflowWriter
-from flows.work import EvaluatedCell, predictors_of
+from flows.work import predictors_of
 from models.registry import MODELS
 
 
@@ -71,13 +67,17 @@ def benchmark(config: BenchmarkConfig = BenchmarkConfig()) -> BenchmarkResult:  
     config = as_replayed(config, cohort)
     plan = plan_cells(config, cohort)
     warnings = audit_leaks(config, cohort, plan)
-    with ComputePool(config.n_workers, cohort) as pool, closing(open_run(config, cohort)) as run:
+    made_from = {"config": config.science(), "cohort": cohort.identity}
+    with (
+        ComputePool(config.n_workers, cohort) as pool,
+        closing(open_run("benchmark", f"{cohort.name}-{config.preset}", made_from)) as run,
+    ):
         writer = MlflowWriter(tracking_uri(), workspace() / "mlruns" / "artifacts")
         run.update(mlflow_run_id=writer.start(cohort, run.name, config.science(), run.state.get("mlflow_run_id")))
         try:
             store = CellStore(workspace() / "runs" / ".fits")
             work = CellWork(config, cohort, plan, run.path / "cells", store, fresh=config.fresh and not run.resumed)
-            evaluated, reused = do_cells(work, pool, writer, at_once=config.n_workers + 1)
+            evaluated, reused = do_cells(work, pool, writer, config.n_workers + 1, "Benchmark")
             comparisons = work.compare(evaluated, pool)
             judged = [cell for cell in plan.cells if evaluated[cell].result.status == "completed"]
             centres = leave_centres_out(config, cohort, plan, judged, store, pool)
@@ -120,21 +120,13 @@ def plan_cells(config: BenchmarkConfig, cohort: Cohort) -> Plan:
 @task(name="audit-leaks", cache_policy=NO_CACHE)
 def audit_leaks(config: BenchmarkConfig, cohort: Cohort, plan: Plan) -> tuple[str, ...]:
     """Predictors that know too much, of any fit planned, stop the run, or become warnings where the configuration says so."""
-    findings: dict[str, None] = {}
+    findings: list[str] = []
     # One fit stands for all that learn from the same predictors of the same patients.
     for fit in {(f.population, f.feature_set): f for f in plan.fits if MODELS[f.model].uses_predictors}.values():
         outcome = cohort.population(fit.population).outcome("dfs")
         suspects = too_good_predictors(predictors_of(cohort, fit), outcome, SPLIT_HORIZONS_MONTHS)
-        findings |= {f"{suspect} ({fit.population})": None for suspect in suspects}
-    if findings and config.on_leak == "refuse":
-        raise LeakSuspected(
-            "predictors that discriminate better than the field's best models:\n"
-            + "\n".join(f"  - {finding}" for finding in findings)
-            + "\nIf a column is known only later, declare its known_at in the contract; if it is right, run with on_leak: warn."
-        )
-    for finding in findings:
-        get_run_logger().warning("suspected leak: %s", finding)
-    return tuple(f"suspected leak: {finding}" for finding in findings)
+        findings += [f"{suspect} ({fit.population})" for suspect in suspects]
+    return refuse_or_warn(findings, config.on_leak)
 
 
 @task(name="publish-leaderboard", cache_policy=NO_CACHE)
@@ -142,26 +134,3 @@ def publish_leaderboard(outputs: Outputs, cohort: Cohort) -> None:
     """The leaderboard as a Prefect artifact: aggregates only."""
     note = f"{cohort.caption}. Estimates with 95 % intervals at the endpoint's last horizon."
     create_table_artifact(artifact_rows(outputs.leaderboard), key="leaderboard", description=note)
-
-
-def open_run(config: BenchmarkConfig, cohort: Cohort) -> RunDirectory:
-    """The run's folder; an interrupted run of the same configuration, cohort and code is continued."""
-    content = {"config": config.science(), "cohort": cohort.identity, "code": code_digest(), "libraries": library_versions()}
-    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    run = RunDirectory.open(workspace() / "runs" / "benchmark", fingerprint, f"{cohort.name}-{config.preset}")
-    get_run_logger().info("%s run %s", "continuing the interrupted" if run.resumed else "new", run.name)
-    return run
-
-
-def do_cells(work: CellWork, pool: ComputePool, writer: MlflowWriter, at_once: int) -> tuple[dict[Cell, EvaluatedCell], int]:
-    """Every cell, each logged as soon as it is evaluated. Returns them and how many were reused."""
-    evaluated: dict[Cell, EvaluatedCell] = {}
-    reused = 0
-    with BenchmarkProgress(work.total_cost, work.cost_held, "Benchmark") as progress:
-        for cell, result, was_held in in_order(work.plan, lambda cell: work.do(cell, pool), at_once):
-            evaluated[cell] = result
-            reused += was_held
-            if not writer.has(cell):
-                writer.log_cell(cell, work.items(result))
-            progress.advance(work.cost(cell), cell.name)
-    return evaluated, reused

@@ -162,6 +162,12 @@ def code_digest(patterns: tuple[str, ...] = _CODE_OF_RESULTS) -> str:
     return digest.hexdigest()[:16]
 
 
+def run_fingerprint(made_from: Mapping[str, Any]) -> str:
+    """What an unfinished run is known by: one of other inputs, code or libraries is not continued."""
+    content = json.dumps({**made_from, "code": code_digest(), "libraries": library_versions()}, sort_keys=True)
+    return _digest_of(content.encode())[:24]
+
+
 @cache
 def library_versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _LIBRARIES_THAT_FIT}

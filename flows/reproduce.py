@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,7 +33,7 @@ from evaluation.reproduction_report import REGRESSION_TABLES, ReproductionData, 
 from evaluation.survival_curves import pattern_table, survival_figures
 from evaluation.table1 import left_out as left_out_of_table1
 from evaluation.table1 import table1 as describe_table1
-from flows.cell_store import code_digest, library_versions
+from flows.cell_store import run_fingerprint
 from flows.environment import tracking_uri, workspace
 from flows.folders import write_atomically
 from flows.log_items import reproduction_items
@@ -88,7 +86,8 @@ def reproduce(cohort: str = DEFAULT_COHORT, data: str | None = None) -> Reproduc
     analysis = analyse(patients)
     comparison = compare_with_print(analysis) if described_by_the_paper(patients) else None
     figures, reasons = draw(patients, analysis, comparison)
-    run = RunDirectory.open(workspace() / "runs" / "reproduce", fingerprint(patients), patients.name)
+    fingerprint = run_fingerprint({"cohort": patients.identity})
+    run = RunDirectory.open(workspace() / "runs" / "reproduce", fingerprint, patients.name)
     try:
         analysis = Analysis(analysis.effects, analysis.table1, analysis.facts, analysis.selection, (*analysis.left_out, *reasons))
         files = write_files(run, patients, analysis, comparison, figures, time.monotonic() - started)
@@ -107,12 +106,6 @@ def reproduce(cohort: str = DEFAULT_COHORT, data: str | None = None) -> Reproduc
 def described_by_the_paper(cohort: Cohort) -> bool:
     """By name and by evidence: a contract of real patients may have any name."""
     return cohort.name in DESCRIBED_BY_THE_PAPER and cohort.evidence == "reconstructed"
-
-
-def fingerprint(cohort: Cohort) -> str:
-    """What an unfinished run is known by: one of other patients, code or libraries is not continued."""
-    content = {"cohort": cohort.identity, "code": code_digest(), "libraries": library_versions()}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
 @task(name="analyse", cache_policy=NO_CACHE)

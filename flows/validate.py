@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,25 +19,23 @@ from cohort.load import load_cohort
 from cohort.types import Cohort
 from evaluation.case_mix import case_mix
 from evaluation.external_validation import FROZEN
-from evaluation.leak_audit import LeakSuspected, too_good_predictors
-from evaluation.tables import Cell
+from evaluation.leak_audit import too_good_predictors
 from features.shared import SharedPredictors
-from flows.cell_store import CellStore, code_digest, library_versions
-from flows.cell_tasks import WAITING_THREADS, in_order
+from flows.cell_store import CellStore
+from flows.cell_tasks import WAITING_THREADS
 from flows.compute import ComputePool
 from flows.environment import tracking_uri, workspace
 from flows.leaderboard_view import artifact_rows
 from flows.log_items import validation_items
 from flows.plan import Plan
-from flows.progress import BenchmarkProgress
-from flows.run_directory import RunDirectory
+from flows.run_steps import do_cells, open_run, refuse_or_warn
 from flows.splits import SPLIT_HORIZONS_MONTHS
 from flows.tracking import MlflowWriter
 from flows.validation_cells import ValidationCells
 from flows.validation_config import ValidationConfig
 from flows.validation_outputs import ValidationOutputs, write_validation
 from flows.validation_plan import Question, make_validation_plan, shared_by_question
-from flows.validation_work import ValidatedCell, initialise
+from flows.validation_work import initialise
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +70,11 @@ def validate(config: ValidationConfig) -> Validation:
     plan = plan_validation(config, train, test)
     shared = shared_by_question(plan, train, test)
     warnings = audit_both(config, train, test, shared)
-    with ComputePool(config.n_workers, train, test, initialise=initialise) as pool, closing(open_run(config, train, test)) as run:
+    made_from = {"config": {**config.science(), "train": train.identity, "test": test.identity}}
+    with (
+        ComputePool(config.n_workers, train, test, initialise=initialise) as pool,
+        closing(open_run("validate", f"{train.name}-to-{test.name}-{config.preset}", made_from)) as run,
+    ):
         writer = MlflowWriter(tracking_uri(), workspace() / "mlruns" / "artifacts")
         params = {**config.science(), "train": train.name, "test": test.name}
         run.update(mlflow_run_id=writer.start(test, run.name, params, run.state.get("mlflow_run_id"), trained_on=train))
@@ -82,7 +82,7 @@ def validate(config: ValidationConfig) -> Validation:
             store = CellStore(workspace() / "runs" / ".fits")
             fresh = config.fresh and not run.resumed
             cells = ValidationCells(config, train, test, plan, run.path / "cells", store, fresh)
-            done, reused = do_cells(cells, pool, writer, at_once=config.n_workers + 1)
+            done, reused = do_cells(cells, pool, writer, config.n_workers + 1, "Validation")
             comparisons = cells.compare(done, pool)
             differences = describe_case_mix(config, train, test, shared)
             seconds = time.monotonic() - started
@@ -121,21 +121,13 @@ def audit_both(
     config: ValidationConfig, train: Cohort, test: Cohort, shared: Mapping[Question, SharedPredictors]
 ) -> tuple[str, ...]:
     """Shared predictors that know too much, in either cohort, stop the run, or become warnings."""
-    findings: dict[str, None] = {}
+    findings: list[str] = []
     for (population, _), each in shared.items():
         for cohort, predictors in ((train, each.train), (test, each.test)):
             outcome = cohort.population(population).outcome("dfs")
             suspects = too_good_predictors(predictors, outcome, SPLIT_HORIZONS_MONTHS)
-            findings |= {f"{suspect} ({cohort.name}, {population})": None for suspect in suspects}
-    if findings and config.on_leak == "refuse":
-        told = "\n".join(f"  - {finding}" for finding in findings)
-        raise LeakSuspected(
-            f"predictors that discriminate better than the field's best models:\n{told}"
-            "\nIf a column is known only later, declare its known_at in the contract; if it is right, run with on_leak: warn."
-        )
-    for finding in findings:
-        get_run_logger().warning("suspected leak: %s", finding)
-    return tuple(f"suspected leak: {finding}" for finding in findings)
+            findings += [f"{suspect} ({cohort.name}, {population})" for suspect in suspects]
+    return refuse_or_warn(findings, config.on_leak)
 
 
 @task(name="case-mix", cache_policy=NO_CACHE)
@@ -157,32 +149,3 @@ def publish(outputs: ValidationOutputs, train: Cohort, test: Cohort) -> None:
     """The frozen models' results as a Prefect artifact: aggregates only."""
     note = f"Learned from {train.caption}; judged, frozen, in {test.caption}. With 95 % intervals at the last horizon."
     create_table_artifact(artifact_rows(outputs.boards[FROZEN]), key="validation", description=note)
-
-
-def open_run(config: ValidationConfig, train: Cohort, test: Cohort) -> RunDirectory:
-    """The run's folder; an interrupted run of the same configuration, cohorts and code is continued."""
-    content = {
-        "config": {**config.science(), "train": train.identity, "test": test.identity},
-        "code": code_digest(),
-        "libraries": library_versions(),
-    }
-    fingerprint = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    run = RunDirectory.open(workspace() / "runs" / "validate", fingerprint, f"{train.name}-to-{test.name}-{config.preset}")
-    get_run_logger().info("%s run %s", "continuing the interrupted" if run.resumed else "new", run.name)
-    return run
-
-
-def do_cells(
-    cells: ValidationCells, pool: ComputePool, writer: MlflowWriter, at_once: int
-) -> tuple[dict[Cell, ValidatedCell], int]:
-    """Every cell, each logged as soon as it is judged. Returns them and how many were reused."""
-    done: dict[Cell, ValidatedCell] = {}
-    reused = 0
-    with BenchmarkProgress(cells.total_cost, cells.cost_held, "Validation") as progress:
-        for cell, result, was_held in in_order(cells.plan, lambda cell: cells.do(cell, pool), at_once):
-            done[cell] = result
-            reused += was_held
-            if not writer.has(cell):
-                writer.log_cell(cell, cells.items(result))
-            progress.advance(cells.cost(cell), cell.name)
-    return done, reused

@@ -17,7 +17,7 @@ from cohort.load import load_cohort
 from cohort.reconstruct import published
 from cohort.types import Cohort
 from evaluation.effects import EFFECT_COLUMNS
-from flows import cli
+from flows import cell_store, cli
 from flows import reproduce as module
 from flows.cli import main
 from flows.environment import tracking_uri
@@ -264,7 +264,7 @@ def test_a_failed_run_is_continued_by_the_same_code_only(tmp_path: Path, monkeyp
             reproduce(contract, data)
     (failed,) = (path.parent for path in runs.glob("*/run.json"))
     with monkeypatch.context() as patch:
-        patch.setattr(module, "code_digest", lambda: "other code")
+        patch.setattr(cell_store, "code_digest", lambda *_: "other code")
         assert reproduce(contract, data).folder != failed
     assert reproduce(contract, data).folder == failed
 
