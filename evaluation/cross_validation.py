@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from cohort.types import Outcome
@@ -52,7 +51,7 @@ def cross_validate(
     notes: list[str] = []
     for number, split in enumerate(splits):
         try:
-            fitted = procedure.fit(take(predictors, split.train), outcome.subset(split.train), seed + number)
+            fitted = procedure.fit(predictors.take(split.train), outcome.subset(split.train), seed + number)
             parts += _predict(fitted, predictors, split)
         except Exception as error:  # noqa: BLE001 - any failure of a library is this fold's result
             failures.append(FoldFailure(split.repeat, split.fold, f"{type(error).__name__}: {error}"))
@@ -63,11 +62,6 @@ def cross_validate(
     columns = ["repeat", "fold", "row", "horizon_months", "risk"]
     predictions = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
     return CrossValidated(predictions, tuple(failures), tuple(notes))
-
-
-def take(predictors: Predictors, rows: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Predictors:
-    """The predictors of some patients."""
-    return Predictors(predictors.feature_set, predictors.frame.iloc[rows], predictors.skewed)
 
 
 def _predict(fitted: FittedProcedure, predictors: Predictors, split: Split) -> list[pd.DataFrame]:

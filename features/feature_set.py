@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.dictionary import KnownAt, Variable
 from cohort.errors import CohortError
-from cohort.types import Cohort
+from cohort.types import BoolArray, Cohort, IntArray
 
 
 class KnownTooLate(CohortError):
@@ -63,6 +63,10 @@ class Predictors:
     feature_set: str
     frame: pd.DataFrame
     skewed: frozenset[str]
+
+    def take(self, rows: IntArray | BoolArray) -> Predictors:
+        """The predictors of some patients, by place or by mask."""
+        return Predictors(self.feature_set, self.frame.iloc[rows], self.skewed)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from cohort.types import Cohort
 from evaluation.resampling import Split, repeated_stratified_splits
 from evaluation.split_table import read_split_table, replay, shape, split_table
 from flows.config import BenchmarkConfig
+from flows.folders import write_atomically
 
 #: The DFS horizons: every population's splits are stratified by them, whatever the endpoint.
 SPLIT_HORIZONS_MONTHS = (6.0, 12.0)
@@ -52,11 +53,5 @@ def write_splits(path: Path, cohort: Cohort, populations: Iterable[str], config:
         {name: splits_for(cohort, name, config) for name in names},
         {name: cohort.population(name).patient_ids for name in names},
     )
-    staging = path.with_name(f".{path.name}")
-    try:
-        staging.touch(mode=0o600)
-        table.to_csv(staging, index=False)
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
+    write_atomically(path, table.to_csv(index=False), private=True)
     return path

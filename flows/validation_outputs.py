@@ -108,10 +108,4 @@ def _write_predictions(path: Path, config: ValidationConfig, test: Cohort, cells
         splits = splits_of(test, fit.population, config)
         parts += [update(frozen, splits, kind)[0].assign(update=kind) for kind in UPDATES] if len(frozen) else []
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-    staging = path.with_name(f".{path.name}")
-    try:
-        staging.touch(mode=0o600)
-        table.to_parquet(staging, index=False)
-        staging.replace(path)
-    finally:
-        staging.unlink(missing_ok=True)
+    write_atomically(path, table.to_parquet(index=False), private=True)

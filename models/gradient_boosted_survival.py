@@ -12,7 +12,7 @@ from cohort.types import Endpoint, FloatArray, Outcome
 from models.contributions import Contributions, tree_contributions
 from models.cox import risk_from_hazard
 from models.risk_model import ModelSpec, Params
-from models.sksurv_risk import structured
+from models.structured_outcome import structured
 
 if TYPE_CHECKING:
     import optuna

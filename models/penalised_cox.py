@@ -14,7 +14,7 @@ from cohort.types import Endpoint, FloatArray, Outcome
 from models.contributions import Contributions
 from models.cox import baseline_hazard, risk_from_hazard
 from models.risk_model import ModelSpec, Params
-from models.sksurv_risk import structured
+from models.structured_outcome import structured
 
 if TYPE_CHECKING:
     import optuna

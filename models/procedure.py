@@ -71,7 +71,7 @@ class Procedure:
             raise ValueError(f"{len(predictors.frame)} rows of predictors, {len(outcome)} outcomes")
         rows, notes = self.missing.training_rows(predictors)
         if not rows.all():
-            predictors = Predictors(predictors.feature_set, predictors.frame.loc[rows], predictors.skewed)
+            predictors = predictors.take(rows)
             outcome, patients = outcome.subset(rows), None if patients is None else patients[rows]
         spec = self.spec
         params = dict(spec.defaults)
@@ -95,8 +95,7 @@ class Procedure:
         inner = replace(self, spec=as_tuned, recalibration="none")
         risk = {horizon: np.zeros(len(outcome)) for horizon in self.horizons_months}
         for train, test in inner_folds(outcome, self.horizons_months, self.tuning.n_folds, seed, patients):
-            known = Predictors(predictors.feature_set, predictors.frame.iloc[train], predictors.skewed)
-            fitted = inner.fit(known, outcome.subset(train), seed)
+            fitted = inner.fit(predictors.take(train), outcome.subset(train), seed)
             for horizon, of_all in risk.items():
                 of_all[test] = fitted.risk_at(predictors.frame.iloc[test], horizon)
         return {horizon: learn_recalibration(self.recalibration, r, outcome, horizon) for horizon, r in risk.items()}

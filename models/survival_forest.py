@@ -10,7 +10,7 @@ from cohort.types import Endpoint, FloatArray, Outcome
 from models.contributions import Contributions
 from models.forest_leaves import forest_contributions, forest_risk
 from models.risk_model import Params
-from models.sksurv_risk import structured
+from models.structured_outcome import structured
 from models.time_grid import on_grid, time_grid
 
 if TYPE_CHECKING:

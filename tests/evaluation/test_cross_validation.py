@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from cohort.types import ENDPOINTS, Endpoint, FloatArray, Outcome
-from evaluation.cross_validation import FoldFailure, cross_validate, take
+from evaluation.cross_validation import FoldFailure, cross_validate
 from evaluation.resampling import Split, repeated_stratified_splits
 from features.feature_set import Predictors
 from models.procedure import Procedure
@@ -109,7 +109,7 @@ def test_when_all_folds_fail_the_table_is_empty_and_keeps_its_columns() -> None:
 
 
 def test_taking_rows_keeps_the_rest_of_the_predictors() -> None:
-    taken = take(PREDICTORS, np.array([3, 1]))
+    taken = PREDICTORS.take(np.array([3, 1]))
 
     assert taken.frame["patient"].tolist() == [3, 1]
     assert (taken.feature_set, taken.skewed) == ("test", frozenset({"x"}))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cohort.simulate import simulate_cohort
 from cohort.types import ENDPOINTS, Outcome
-from evaluation.cross_validation import cross_validate, take
+from evaluation.cross_validation import cross_validate
 from evaluation.explanation.cell import regression_tables
 from evaluation.explanation.observer import FoldExplainer
 from evaluation.resampling import Split, repeated_stratified_splits
@@ -31,7 +31,7 @@ def procedure(name: str) -> Procedure:
 @cache
 def fitted(name: str) -> FittedProcedure:
     """On the training patients of the first split."""
-    return procedure(name).fit(take(PREDICTORS, SPLITS[0].train), OUTCOME.subset(SPLITS[0].train), seed=0)
+    return procedure(name).fit(PREDICTORS.take(SPLITS[0].train), OUTCOME.subset(SPLITS[0].train), seed=0)
 
 
 def explainer(horizons: tuple[float, ...] = (12.0,), n_permutations: int = 2) -> FoldExplainer:
