@@ -6,6 +6,7 @@ in grey and without colour vision.
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 import re
@@ -61,6 +62,16 @@ def endpoint_label(name: str) -> str:
 
 def population_label(name: str) -> str:
     return POPULATIONS[name].label if name in POPULATIONS else name
+
+
+def question_label(endpoint: str, population: str) -> str:
+    """An endpoint in a population, as headings have it."""
+    return f"{endpoint_label(endpoint)} – {population_label(population).lower()}"
+
+
+def cell_title(model: str, feature_set: str, endpoint: str) -> str:
+    """Above the figures of one cell."""
+    return f"{model_label(model)} · {feature_set} · {endpoint_label(endpoint)}"
 
 
 #: Covariates and lines of Table 1 that are no single variable of the dictionary, and levels that are no plain words.
@@ -153,6 +164,11 @@ def signed(number: float, decimals: int = 2) -> str:
     return text.replace("-", _MINUS)
 
 
+def interval_text(low: float, high: float, decimals: int = 2) -> str:
+    """Two bounds as printed; empty where one is missing."""
+    return f"{signed(low, decimals)} to {signed(high, decimals)}" if math.isfinite(low) and math.isfinite(high) else ""
+
+
 def p_text(p: float, smallest: float = 0.0001) -> str:
     """P as journals print it, down to ``smallest``; empty where there is none."""
     if not math.isfinite(p):
@@ -183,6 +199,11 @@ def png(figure: Figure, dpi: int = DPI) -> bytes:
     buffer = io.BytesIO()
     kept.save(buffer, format="png")
     return buffer.getvalue()
+
+
+def data_uri(image: bytes) -> str:
+    """A PNG as a page holds it."""
+    return "data:image/png;base64," + base64.b64encode(image).decode("ascii")
 
 
 def _drawn_in(figure: Figure) -> list[tuple[int, int, int]]:

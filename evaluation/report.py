@@ -6,7 +6,6 @@ Aggregates only: nothing here sees a patient's row. The template lays out; what 
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from evaluation import figures
 from evaluation.comparison import COMPARISON_COLUMNS
 from evaluation.decision_curve import useful_in_words
 from evaluation.explanation.cell import CellExplanation
-from evaluation.figures import endpoint_label, population_label
+from evaluation.figures import data_uri, endpoint_label, population_label, question_label
 from evaluation.internal_external import INTERNAL_EXTERNAL_COLUMNS
 from evaluation.leak_audit import FIELD_BEST_AUC
 from evaluation.report_before_fitting import BeforeFitting, before_fitting_view
@@ -109,7 +108,7 @@ def render_report(data: ReportData) -> str:
         data=data,
         evidence_label=EVIDENCE_LABELS[data.evidence],
         sections=sections,
-        verdicts=[(_anchor(v.endpoint, v.population), v) for v in data.verdicts],
+        verdicts=[(anchor(v.endpoint, v.population), v) for v in data.verdicts],
         criteria=CRITERIA,
         comparison_notes=COMPARISON_NOTES,
         how_to_read=HOW_TO_READ,
@@ -125,7 +124,7 @@ def render_report(data: ReportData) -> str:
         explanation=explanation_view(data.leaderboard, data.explanations),
         internal_external=internal_external_views(data.internal_external),
         centre_notes=CENTRE_NOTES,
-        image=image,
+        image=data_uri,
     )
 
 
@@ -173,27 +172,23 @@ def _section(data: ReportData, endpoint: str, population: str) -> Section:
     metrics = of_question(data.metrics, endpoint, population)
     table, more_tables = result_tables(board, metrics)
     return Section(
-        anchor=_anchor(endpoint, population),
+        anchor=anchor(endpoint, population),
         endpoint=endpoint_label(endpoint),
         population=population_label(population),
-        heading=f"{endpoint_label(endpoint)} – {population_label(population).lower()}",
+        heading=question_label(endpoint, population),
         facts=_facts(board),
         summary=summarise(board, metrics, data.decision_curves),
         comparisons=tuple(comparison_tables(board, of_question(data.comparisons, endpoint, population))),
         table=table,
         more_tables=more_tables,
-        discrimination=image(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
-        calibration=image(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
+        discrimination=data_uri(figures.png(figures.discrimination_figure(data.leaderboard, endpoint, population))),
+        calibration=data_uri(figures.png(figures.calibration_figure(data.leaderboard, endpoint, population))),
         cells=tuple(_cell_figures(data, board)),
     )
 
 
-def _anchor(*names: str) -> str:
+def anchor(*names: str) -> str:
     return "-".join(re.sub(r"[^a-z0-9]+", "-", name.lower()) for name in names)
-
-
-def image(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def _facts(board: pd.DataFrame) -> str:
@@ -212,8 +207,8 @@ def _cell_figures(data: ReportData, board: pd.DataFrame) -> Iterator[CellFigure]
             took = "" if pd.isna(cell["seconds"]) else f"Took {cell['seconds']:.1f} s. "
             yield CellFigure(
                 cell_name(cell),
-                image(png),
+                data_uri(png),
                 took + note_text(cell["note"]),
-                decision="" if decision is None else image(decision),
+                decision="" if decision is None else data_uri(decision),
                 net_benefit="" if curve is None else f"{useful_in_words(curve)}.",
             )

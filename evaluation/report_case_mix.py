@@ -8,7 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evaluation.figures import endpoint_label, feature_set_label, level_label, population_label, signed, variable_label
+from evaluation.figures import (
+    endpoint_label,
+    feature_set_label,
+    interval_text,
+    level_label,
+    population_label,
+    signed,
+    variable_label,
+)
 
 #: Above this, by convention, a standardised difference matters (Austin 2009).
 NOTABLE = 0.1
@@ -118,7 +126,7 @@ def _membership(row: pd.Series) -> str:
     features = feature_set_label(row["name"])
     if not np.isfinite(row["difference"]):
         return f"{features}: not estimable ({row['note']})."
-    interval = f"{signed(row['ci_low'])} to {signed(row['ci_high'])}" if np.isfinite(row["ci_low"]) else "no interval"
+    interval = interval_text(row["ci_low"], row["ci_high"]) or "no interval"
     return f"{features}: C = {signed(row['difference'])} ({interval}): {_how_far(row['difference'])}."
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cohort.types import ENDPOINTS
 from evaluation.comparison import MEASURES, PAPER_MODEL, Comparison, Measure
-from evaluation.figures import feature_set_label, model_label, p_text, signed
+from evaluation.figures import feature_set_label, interval_text, model_label, p_text, signed
 from evaluation.predictions import NO_FEATURES
 from evaluation.report_tables import Footnotes, by_rank, note_text
 
@@ -105,14 +105,10 @@ def _compared(row: pd.Series, measure: Measure, footnotes: Footnotes) -> Compare
     note = note_text(row["note"])
     return Compared(
         difference=signed(row["difference"], decimals) if np.isfinite(row["difference"]) else "not estimable",
-        interval=_span(row["ci_low"], row["ci_high"], decimals) or "no interval",
-        delong=_span(row["delong_ci_low"], row["delong_ci_high"], decimals),
+        interval=interval_text(row["ci_low"], row["ci_high"], decimals) or "no interval",
+        delong=interval_text(row["delong_ci_low"], row["delong_ci_high"], decimals),
         p_holm=p_text(row["p_holm"], smallest=0.001) or "–",
         p_value=p_text(row["p_value"], smallest=0.001) or "–",
         practical=f"{row['probability_of_practical_gain']:.0%}" if np.isfinite(row["probability_of_practical_gain"]) else "–",
         mark=footnotes.mark(note) if note else "",
     )
-
-
-def _span(low: float, high: float, decimals: int) -> str:
-    return f"{signed(low, decimals)} to {signed(high, decimals)}" if np.isfinite(low) and np.isfinite(high) else ""

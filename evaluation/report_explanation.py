@@ -11,7 +11,7 @@ from evaluation.explanation.attribution import SMALLEST_GROUP
 from evaluation.explanation.cell import DEPENDENCE, IMPORTANCE, NOMOGRAM, SHAP, CellExplanation
 from evaluation.explanation.figures import MOST_SHOWN
 from evaluation.explanation.observer import TOP
-from evaluation.figures import endpoint_label, population_label, signed, variable_label
+from evaluation.figures import question_label, signed, variable_label
 from evaluation.report_summary import CellKey, cell_key, cell_name
 from evaluation.report_tables import by_rank
 from evaluation.tables import of_question, questions
@@ -76,7 +76,7 @@ def explanation_view(board: pd.DataFrame, explanations: Mapping[CellKey, CellExp
         rows = [row for _, row in by_rank(of_question(board, endpoint, population)).iterrows()]
         cells = [_cell(row, explanations[cell_key(row)]) for row in rows if cell_key(row) in explanations]
         if cells:
-            found.append((f"{endpoint_label(endpoint)} – {population_label(population).lower()}", tuple(cells)))
+            found.append((question_label(endpoint, population), tuple(cells)))
     return ExplanationView(tuple(found)) if found else None
 
 

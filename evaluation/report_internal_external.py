@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from cohort.types import ENDPOINTS
-from evaluation.figures import endpoint_label, feature_set_label, model_label, png, population_label, signed
+from evaluation.figures import feature_set_label, interval_text, model_label, png, question_label, signed
 from evaluation.internal_external import POOLED
 from evaluation.internal_external_figures import SHOWN, centre_forest
 from evaluation.metrics.registry import METRICS
-from evaluation.report_tables import Footnotes, Shown
+from evaluation.report_tables import Footnotes, Shown, note_text
 from evaluation.tables import of_question, questions
 
 NOTES: tuple[str, ...] = (
@@ -66,7 +66,7 @@ def internal_external_views(table: pd.DataFrame) -> tuple[CentresView, ...]:
             )
             for (feature_set, model), of_model in pooled.groupby(["feature_set", "model"], sort=False)
         )
-        heading = f"{endpoint_label(endpoint)} – {population_label(population).lower()}"
+        heading = question_label(endpoint, population)
         heads = tuple(METRICS[metric].label for metric in SHOWN)
         views.append(CentresView(heading, heads, told, footnotes.items(), png(centre_forest(rows, heading))))
     return tuple(views)
@@ -74,12 +74,9 @@ def internal_external_views(table: pd.DataFrame) -> tuple[CentresView, ...]:
 
 def _number(rows: pd.DataFrame, metric: str, footnotes: Footnotes) -> PooledNumber:
     row = rows[rows["metric"] == metric].iloc[0]
-    mark = footnotes.mark(str(row["note"])) if isinstance(row["note"], str) and row["note"] else ""
+    mark = footnotes.mark(note) if (note := note_text(row["note"])) else ""
     if not np.isfinite(row["estimate"]):
         return PooledNumber(Shown("not estimable", mark=mark), "", "")
-    beyond = f"[{_span(row, 'prediction_low', 'prediction_high')}]" if np.isfinite(row["prediction_low"]) else ""
-    return PooledNumber(Shown(signed(row["estimate"]), _span(row, "ci_low", "ci_high"), mark), beyond, f"{row['i2']:.0f}%")
-
-
-def _span(row: pd.Series, low: str, high: str) -> str:
-    return f"{signed(row[low])} to {signed(row[high])}"
+    beyond = interval_text(row["prediction_low"], row["prediction_high"])
+    interval = interval_text(row["ci_low"], row["ci_high"])
+    return PooledNumber(Shown(signed(row["estimate"]), interval, mark), f"[{beyond}]" if beyond else "", f"{row['i2']:.0f}%")

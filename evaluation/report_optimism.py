@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
 import numpy as np
 import pandas as pd
 
-from evaluation.figures import endpoint_label, feature_set_label, model_label, population_label, signed, variable_label
+from evaluation.figures import data_uri, feature_set_label, interval_text, model_label, question_label, signed, variable_label
 from evaluation.metrics.registry import METRICS
 from evaluation.optimism import LEAST_FOR_INTERVAL, MAX_FAILED, Corrected
 from evaluation.report_summary import CellKey
@@ -145,7 +144,7 @@ def _question(resampled: Resampled, endpoint: str, population: str) -> QuestionV
         _model(resampled, (population, endpoint, str(features), str(model)), rows, footnotes)
         for (features, model), rows in optimism.groupby(["feature_set", "model"], sort=False)
     )
-    heading = f"{endpoint_label(endpoint)} – {population_label(population).lower()}"
+    heading = question_label(endpoint, population)
     return QuestionView(heading, f"At {primary:g} months: apparent, and corrected for optimism", models, footnotes.items())
 
 
@@ -171,12 +170,11 @@ def _row(row: pd.Series, footnotes: Footnotes) -> OptimismRow:
     failed = f"{int(row['n_failed'])} of {int(row['n_resamples'])}"
     if not np.isfinite(row["corrected"]):
         return OptimismRow(label, apparent, failed=failed, message=f"no estimate: {note}")
-    low, high = row["ci_low"], row["ci_high"]
     return OptimismRow(
         label,
         apparent,
         corrected=f"{signed(row['corrected'])} ± {row['mc_error']:.3f}",
-        interval=f"{signed(low)} to {signed(high)}" if np.isfinite(low) and np.isfinite(high) else "no interval",
+        interval=interval_text(row["ci_low"], row["ci_high"]) or "no interval",
         plus_632=signed(row["estimate_632_plus"]),
         failed=failed,
         mark=footnotes.mark(note) if note else "",
@@ -220,4 +218,4 @@ def _figures(resampled: Resampled, key: CellKey) -> Iterator[tuple[str, str]]:
     )
     for figures, text in pictures:
         if key in figures:
-            yield "data:image/png;base64," + base64.b64encode(figures[key]).decode("ascii"), f"{text}: {of}."
+            yield data_uri(figures[key]), f"{text}: {of}."

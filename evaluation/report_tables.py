@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from evaluation.figures import feature_set_label, model_label, signed
+from evaluation.figures import feature_set_label, interval_text, model_label, signed
 from evaluation.metrics.classification import AT_50, AT_OBSERVED
 from evaluation.metrics.metric import Metric
 from evaluation.metrics.registry import METRICS
@@ -185,9 +185,9 @@ def _shown(number: _Number, decimals: int, footnotes: Footnotes) -> Shown:
     if not np.isfinite(number.estimate):
         return Shown("not estimable", mark=footnotes.mark(f"not estimable: {number.note or _NO_REASON}"))
     value = signed(number.estimate, decimals)
-    if not (np.isfinite(number.ci_low) and np.isfinite(number.ci_high)):
+    interval = interval_text(number.ci_low, number.ci_high, decimals)
+    if not interval:
         return Shown(value, "no interval", footnotes.mark(f"no interval: {number.note or NO_INTERVAL}"))
-    interval = f"{signed(number.ci_low, decimals)} to {signed(number.ci_high, decimals)}"
     return Shown(value, interval, footnotes.mark(number.note) if number.note else "")
 
 

@@ -14,6 +14,7 @@ from cohort.dictionary import DICTIONARY
 from cohort.types import EVIDENCE_LABELS, Evidence
 from evaluation.effects import INDEPENDENT_P, MULTIVARIABLE, UNIVARIATE
 from evaluation.figures import (
+    data_uri,
     effect_label,
     endpoint_label,
     fact_label,
@@ -23,7 +24,7 @@ from evaluation.figures import (
     population_label,
     variable_label,
 )
-from evaluation.report import image, template
+from evaluation.report import template
 from evaluation.reproduction import against_the_bar, loosely_asked
 from evaluation.reproduction_figures import stands_out
 from models.two_stage import ENTRY_P
@@ -96,7 +97,7 @@ def render_reproduction(data: ReproductionData) -> str:
         differing=_differing(data.effects_compared),
         loose=0 if data.effects_compared is None else loosely_asked(data.effects_compared),
         audit=[] if data.audit is None else [_finding(row) for _, row in data.audit.iterrows()],
-        figures=[(title, image(png)) for title, png in data.figures.values()],
+        figures=[(title, data_uri(png)) for title, png in data.figures.values()],
     )
 
 

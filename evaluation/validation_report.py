@@ -17,12 +17,21 @@ from evaluation import figures
 from evaluation.comparison import MEASURES
 from evaluation.decision_curve import useful_in_words
 from evaluation.external_validation import FROZEN, UPDATES
-from evaluation.figures import endpoint_label, feature_set_label, p_text, population_label
-from evaluation.report import image, template
+from evaluation.figures import data_uri, feature_set_label, interval_text, p_text, question_label
+from evaluation.report import anchor, template
 from evaluation.report_case_mix import case_mix_views
 from evaluation.report_methods import flat_settings
 from evaluation.report_summary import CellKey, cell_key, cell_name
-from evaluation.report_tables import Footnotes, ResultTable, Shown, TableGroup, by_rank, result_tables, table_at_primary
+from evaluation.report_tables import (
+    Footnotes,
+    ResultTable,
+    Shown,
+    TableGroup,
+    by_rank,
+    note_text,
+    result_tables,
+    table_at_primary,
+)
 from evaluation.tables import of_question, questions
 from evaluation.validation_summary import summarise_validation
 
@@ -175,8 +184,8 @@ def _section(data: ValidationData, endpoint: str, population: str) -> Section:
     board = boards[FROZEN]
     known = board[board["horizon_months"].notna()]
     return Section(
-        anchor=f"{endpoint}-{population}".replace("_", "-"),
-        heading=f"{endpoint_label(endpoint)} – {population_label(population).lower()}",
+        anchor=anchor(endpoint, population),
+        heading=question_label(endpoint, population),
         facts="No cell was completed."
         if known.empty
         else f"{int(known.iloc[0]['n'])} patients of the test cohort, {int(known.iloc[0]['n_events'])} with the event by"
@@ -186,8 +195,8 @@ def _section(data: ValidationData, endpoint: str, population: str) -> Section:
         more_frozen=more,
         updated=updated,
         comparison=_null_comparison(board, compared),
-        discrimination=image(figures.png(figures.discrimination_figure(data.boards[FROZEN], endpoint, population))),
-        calibration=image(figures.png(figures.calibration_figure(data.boards[FROZEN], endpoint, population, elsewhere=True))),
+        discrimination=data_uri(figures.png(figures.discrimination_figure(data.boards[FROZEN], endpoint, population))),
+        calibration=data_uri(figures.png(figures.calibration_figure(data.boards[FROZEN], endpoint, population, elsewhere=True))),
         cells=tuple(_cells(data, board)),
     )
 
@@ -220,15 +229,9 @@ def _null_comparison(board: pd.DataFrame, compared: pd.DataFrame) -> NullCompari
 def _difference(row: pd.Series | None, footnotes: Footnotes) -> Shown:
     if row is None or not np.isfinite(row["difference"]):
         return Shown("–", mark=footnotes.mark("not estimable: the model could not be recalibrated, or has no such metric"))
-    note = str(row["note"]) if isinstance(row["note"], str) and row["note"] else ""
+    note = note_text(row["note"])
     mark = footnotes.mark(note) if note else ""
-    if not np.isfinite(row["ci_low"]):
-        return Shown(figures.signed(row["difference"], 3), mark=mark)
-    return Shown(
-        figures.signed(row["difference"], 3),
-        f"{figures.signed(row['ci_low'], 3)} to {figures.signed(row['ci_high'], 3)}",
-        mark,
-    )
+    return Shown(figures.signed(row["difference"], 3), interval_text(row["ci_low"], row["ci_high"], 3), mark)
 
 
 def _cells(data: ValidationData, board: pd.DataFrame) -> Iterator[CellView]:
@@ -240,4 +243,4 @@ def _cells(data: ValidationData, board: pd.DataFrame) -> Iterator[CellView]:
             if curves is not None:
                 by_update = {kind: curves[curves["update"] == kind] for kind in UPDATES}
                 told = [f"{UPDATES[k]}: {useful_in_words(c)}." for k, c in by_update.items() if len(c)]
-            yield CellView(cell_name(cell), tuple(image(png) for png in drawn), tuple(told))
+            yield CellView(cell_name(cell), tuple(data_uri(png) for png in drawn), tuple(told))

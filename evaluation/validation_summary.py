@@ -9,7 +9,7 @@ import pandas as pd
 
 from evaluation.decision_curve import useful_thresholds
 from evaluation.external_validation import FROZEN, INTERCEPT_AND_SLOPE, UPDATES
-from evaluation.figures import signed
+from evaluation.figures import interval_text, signed
 from evaluation.predictions import NO_FEATURES
 from evaluation.report_summary import CellKey, cell_key, cell_name
 
@@ -116,6 +116,5 @@ def _count(number: int, of: int) -> str:
 
 
 def _with_interval(row: pd.Series, metric: str) -> str:
-    low, high = row[f"{metric}_ci_low"], row[f"{metric}_ci_high"]
-    interval = f"{signed(low)} to {signed(high)}" if np.isfinite(low) else "no interval"
+    interval = interval_text(row[f"{metric}_ci_low"], row[f"{metric}_ci_high"]) or "no interval"
     return f"{signed(row[metric])} ({interval})"

@@ -33,7 +33,7 @@ from cohort.types import ENDPOINTS, EVIDENCE_LABELS, Evidence
 from evaluation.auc_sample_size import POWER, patients_to_see_auc, patients_to_see_difference
 from evaluation.comparison import MEASURES, PAPER_MODEL, Comparison, Measure
 from evaluation.decision_curve import useful_in_words, useful_thresholds
-from evaluation.figures import endpoint_label, model_label, p_text, population_label, signed
+from evaluation.figures import model_label, p_text, question_label, signed
 from evaluation.metrics.registry import METRICS
 from evaluation.predictions import NO_FEATURES
 from evaluation.report_summary import CellKey, cell_key, cell_name
@@ -98,7 +98,7 @@ class Verdict:
 
     @property
     def question(self) -> str:
-        return f"{endpoint_label(self.endpoint)} – {population_label(self.population).lower()}"
+        return question_label(self.endpoint, self.population)
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from cohort.types import ENDPOINTS
 from evaluation.estimate import bootstrap_weights
-from evaluation.figures import png
+from evaluation.figures import cell_title, png
 from evaluation.optimism import correct
 from evaluation.refits import Refit, Refits, gather, refit
 from evaluation.stability import instability, selection, stability
@@ -29,7 +29,6 @@ from flows.folders import whole_folder
 from flows.plan import Fit
 from flows.resampled import OPTIMISM, SELECTION, SELECTION_FIGURE, STABILITY, STABILITY_FIGURE
 from flows.work import PROCEDURE_SETTINGS, predictors_of, procedure_of, workers_cohort
-from models.registry import MODELS
 
 #: Resamples fitted in one go: what a killed process loses, and large enough that handing out work costs nothing.
 _CHUNK = 5
@@ -89,7 +88,7 @@ def run_resampled(
     horizon = endpoint.primary_horizon_months
     steadiness = stability(refits, horizon)
     chosen = selection(refits)
-    title = f"{MODELS[cell.model].label} · {cell.feature_set} · {endpoint.label}"
+    title = cell_title(cell.model, cell.feature_set, cell.endpoint)
     with whole_folder(folder) as staging:
         pd.DataFrame([asdict(corrected) for corrected in correct(refits, endpoint)]).to_csv(staging / OPTIMISM, index=False)
         pd.DataFrame([asdict(steadiness)]).to_csv(staging / STABILITY, index=False)

@@ -16,7 +16,7 @@ from evaluation.curves import calibration_curve
 from evaluation.decision_curve import decision_curve
 from evaluation.estimate import Estimate
 from evaluation.external_validation import FROZEN, UPDATES, compare_with_null, estimate_elsewhere, predict_elsewhere, update
-from evaluation.figures import png
+from evaluation.figures import cell_title, png
 from evaluation.predictions import COLUMNS, HorizonPredictions, at_horizon
 from evaluation.resampling import Split, repeated_stratified_splits
 from evaluation.tables import Cell, CellResult
@@ -28,7 +28,6 @@ from flows.splits import SPLIT_HORIZONS_MONTHS
 from flows.validation_config import ValidationConfig
 from flows.validation_plan import shared_by
 from flows.work import PROCEDURE_SETTINGS, end_with_parent, label, procedure_of
-from models.registry import MODELS
 
 _RESULTS, _NO_CURVES = "results.json", "no_curves.txt"
 _CALIBRATION, _DECISION = "calibration", "decision_curve"
@@ -192,7 +191,7 @@ def _draw(cell: Cell, at: Mapping[str, HorizonPredictions], config: ValidationCo
         return
     calibration.to_csv(folder / f"{_CALIBRATION}.csv", index=False)
     decision.to_csv(folder / f"{_DECISION}.csv", index=False)
-    title = f"{MODELS[cell.model].label} · {cell.feature_set} · {ENDPOINTS[cell.endpoint].label}"
+    title = cell_title(cell.model, cell.feature_set, cell.endpoint)
     horizon = ENDPOINTS[cell.endpoint].primary_horizon_months
     (folder / f"{_CALIBRATION}.png").write_bytes(png(calibration_panels(title, calibration, horizon)))
     (folder / f"{_DECISION}.png").write_bytes(png(net_benefit_panels(title, decision, horizon)))

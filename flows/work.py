@@ -22,7 +22,7 @@ from evaluation.curves import calibration_curve, risk_group_curves, roc_curve
 from evaluation.decision_curve import decision_curve
 from evaluation.estimate import Estimate, estimate_cell
 from evaluation.explanation.cell import CellExplanation
-from evaluation.figures import cell_figure, decision_figure, png
+from evaluation.figures import cell_figure, cell_title, decision_figure, png
 from evaluation.predictions import COLUMNS, NO_FEATURES, HorizonPredictions, at_horizon
 from evaluation.tables import Cell, CellResult
 from features.feature_set import Predictors, build_predictors
@@ -211,7 +211,7 @@ def _draw(cell: Cell, predictions: pd.DataFrame, config: BenchmarkConfig, folder
     for name, curve in (("roc", roc), ("calibration", calibration), ("risk_groups", groups)):
         curve.to_csv(folder / f"{name}.csv", index=False)
     decision.to_csv(folder / _DECISION_CURVE, index=False)
-    title = f"{MODELS[cell.model].label} · {cell.feature_set} · {endpoint.label}"
+    title = cell_title(cell.model, cell.feature_set, cell.endpoint)
     (folder / _FIGURE).write_bytes(png(cell_figure(title, roc, calibration, groups, horizon)))
     (folder / _DECISION_FIGURE).write_bytes(png(decision_figure(title, decision, horizon)))
 
