@@ -41,7 +41,7 @@ def _slow(x: pd.DataFrame, outcome: Outcome, endpoint: Endpoint) -> tuple[set[st
         model = PaperLogistic().fit(x, outcome, endpoint)
         return set(factors(model.columns)), dict(zip(model.columns, model.coefficients, strict=True))
     cox = PaperCox().fit(x, outcome, endpoint)
-    return set(factors(cox.columns)), dict(zip(cox._columns, cox._fit.coefficients, strict=True))
+    return set(factors(cox.columns)), dict(zip(cox.columns, cox.coefficients, strict=True))
 
 
 @pytest.mark.parametrize("name", list(ENDPOINTS))
