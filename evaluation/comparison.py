@@ -33,7 +33,7 @@ from evaluation.metrics.auc import AUC
 from evaluation.metrics.brier import BRIER
 from evaluation.metrics.c_uno import C_UNO
 from evaluation.metrics.metric import Metric
-from evaluation.multiplicity import adjust
+from evaluation.multiplicity import holm_within
 from evaluation.paired_tests import corrected_resampled_t
 from evaluation.predictions import NO_FEATURES, HorizonPredictions
 from models.null_model import NULL_MODEL
@@ -124,10 +124,7 @@ def compare_models(
             compared = _compared(measure, values[key], values[reference], null, _test_to_train(first))
             rows.append(question | pair | compared | counts)
     table = pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
-    p_value, p_holm = table["p_value"].to_numpy(dtype=np.float64), np.full(len(table), np.nan)
-    for family in table.groupby(["comparison", "metric"]).indices.values():
-        p_holm[family] = adjust(p_value[family])[0]
-    table["p_holm"] = p_holm
+    table["p_holm"] = holm_within(table, ["comparison", "metric"])
     return table
 
 
@@ -206,21 +203,12 @@ def _compared(
         measure.gain(getattr(model, part), getattr(reference, part), getattr(null, part, None))
         for part in ("estimate", "resampled", "by_fold")
     )
-    low, high, note = percentile_interval(resampled)
-    usable = resampled[np.isfinite(resampled)]
+    gained, note = gain_row(measure, float(difference[0]), resampled)
     notes = [note] if note else []
-    p_value = corrected_resampled_t(by_fold, test_to_train)
+    row: dict[str, object] = {**gained, "p_value": corrected_resampled_t(by_fold, test_to_train)}
     n_missing = int((~np.isfinite(by_fold)).sum())
     if n_missing:
         notes.append(f"no P value: {measure.label} cannot be computed in {n_missing} of {len(by_fold)} folds")
-    row: dict[str, object] = {
-        "difference": float(difference[0]),
-        "ci_low": low,
-        "ci_high": high,
-        "p_value": p_value,
-        # Without an interval there are too few resamples for a share of them.
-        "probability_of_practical_gain": float(np.mean(usable > measure.practical)) if np.isfinite(low) else np.nan,
-    }
     if measure.metric is AUC:
         if isinstance(model.contributions, str) or isinstance(reference.contributions, str):
             notes.append(str(next(c for c in (model.contributions, reference.contributions) if isinstance(c, str))))
@@ -228,6 +216,15 @@ def _compared(
             bounds = delong_interval(float(difference[0]), model.contributions - reference.contributions)
             row |= dict(zip(("delong_ci_low", "delong_ci_high"), bounds, strict=True))
     return row | {"note": "; ".join(notes)}
+
+
+def gain_row(measure: Measure, difference: float, resampled: FloatArray) -> tuple[dict[str, float], str]:
+    """A ``difference`` with its percentile interval over resamples (B,) and the share of practical gains; and a note, or none."""
+    low, high, note = percentile_interval(resampled)
+    usable = resampled[np.isfinite(resampled)]
+    # Without an interval there are too few resamples for a share of them.
+    practical = float(np.mean(usable > measure.practical)) if np.isfinite(low) else np.nan
+    return {"difference": difference, "ci_low": low, "ci_high": high, "probability_of_practical_gain": practical}, note
 
 
 def _test_to_train(at: HorizonPredictions) -> float:

@@ -13,15 +13,11 @@ import pandas as pd
 
 from cohort.types import Cohort, FloatArray, Outcome
 from evaluation.estimate import bootstrap_weights, percentile_interval, unsupported
+from evaluation.leak_audit import BOOTSTRAPS, as_risk, patients_looked_at
 from evaluation.metrics.auc import AUC
-from evaluation.predictions import HorizonPredictions
 from evaluation.resampling import Split
 from features.encode import PredictorEncoder
 from features.feature_set import Predictors
-
-_BOOTSTRAPS = 200
-#: Pairs grow with the square of the patients.
-_MAX_PATIENTS = 2000
 
 SINGLE_COLUMNS = ["population", "feature_set", "predictor", "horizon_months", "n", "n_events", "auc", "ci_low", "ci_high", "note"]
 DUPLICATE_COLUMNS = ["population", "group", "patient_id", "same_outcome", "repeats_apart"]
@@ -121,12 +117,10 @@ def single_predictor_aucs(
 ) -> pd.DataFrame:
     """AUC of each encoded predictor but those to ``skip``, alone, with its bootstrap interval: columns :data:`SINGLE_COLUMNS`.
 
-    Above 0.5 high values go with the event, below with its absence; nothing is fitted. In more than
-    :data:`_MAX_PATIENTS` patients a random part of them is looked at.
+    Above 0.5 high values go with the event, below with its absence; nothing is fitted. Of very many patients a random part is
+    looked at.
     """
-    rows = np.arange(len(outcome))
-    if len(rows) > _MAX_PATIENTS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, _MAX_PATIENTS, replace=False))
+    rows = patients_looked_at(len(outcome))
     frame, part = predictors.frame.iloc[rows], outcome.subset(rows)
     encoded = PredictorEncoder(impute=False).fit(frame).transform(frame)
     found = [
@@ -147,9 +141,7 @@ def _single(name: str, values: FloatArray, outcome: Outcome, horizon: float) -> 
     row |= {"auc": np.nan, "ci_low": np.nan, "ci_high": np.nan, "note": unsupported(part, horizon)}
     if row["note"]:
         return row
-    ranks = np.asarray(pd.Series(values[known]).rank(pct=True), dtype=np.float64)
-    at = HorizonPredictions(horizon, horizon, part, ranks[:, None], np.zeros((len(part), 1), dtype=np.int16))
-    weights = np.vstack([np.ones(len(part)), bootstrap_weights(len(part), _BOOTSTRAPS, seed=0)])
-    aucs = AUC.compute(at, weights)
+    weights = np.vstack([np.ones(len(part)), bootstrap_weights(len(part), BOOTSTRAPS, seed=0)])
+    aucs = AUC.compute(as_risk(values[known], part, horizon), weights)
     low, high, note = percentile_interval(aucs[1:])
     return row | {"auc": float(aucs[0]), "ci_low": low, "ci_high": high, "note": note}

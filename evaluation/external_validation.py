@@ -21,11 +21,11 @@ import pandas as pd
 from scipy.stats import norm
 
 from cohort.types import Endpoint, FloatArray, Outcome
-from evaluation.comparison import MEASURES, NULL_KEY, Measure, ModelKey
-from evaluation.estimate import Estimate, bootstrap_weights, estimate_cell, percentile_interval, unsupported
+from evaluation.comparison import MEASURES, NULL_KEY, Measure, ModelKey, gain_row
+from evaluation.estimate import Estimate, bootstrap_weights, estimate_cell, unsupported
 from evaluation.metrics.recalibration import recalibrate, recalibrated
 from evaluation.metrics.registry import METRICS
-from evaluation.multiplicity import adjust
+from evaluation.multiplicity import holm_within
 from evaluation.predictions import HorizonPredictions, at_horizon
 from evaluation.resampling import Split
 from features.shared import SharedPredictors
@@ -159,26 +159,15 @@ def compare_with_null(
             gained = measure.gain(measure.metric.compute(at, weights), of_null, of_null)
             rows.append(question | names | _difference(measure, gained) | counts)
     table = pd.DataFrame(rows, columns=EXTERNAL_COMPARISON_COLUMNS)
-    p_holm = np.full(len(table), np.nan)
-    for family in table.groupby("metric").indices.values():
-        p_holm[family] = adjust(table["p_value"].to_numpy(dtype=np.float64)[family])[0]
-    return table.assign(p_holm=p_holm)
+    return table.assign(p_holm=holm_within(table, ["metric"]))
 
 
 def _difference(measure: Measure, gained: FloatArray) -> dict[str, object]:
     """``gained`` (1 + B,): in the patients themselves, then in each resample."""
     difference, resampled = float(gained[0]), gained[1:]
-    low, high, note = percentile_interval(resampled)
-    usable = resampled[np.isfinite(resampled)]
+    row, note = gain_row(measure, difference, resampled)
     p_value = np.nan
-    if np.isfinite(low) and np.isfinite(difference):
-        spread = float(usable.std(ddof=1))
+    if np.isfinite([row["ci_low"], difference]).all():
+        spread = float(resampled[np.isfinite(resampled)].std(ddof=1))
         p_value = 2 * float(norm.sf(abs(difference) / spread)) if spread > 1e-12 else float(abs(difference) <= 1e-12)
-    return {
-        "difference": difference,
-        "ci_low": low,
-        "ci_high": high,
-        "p_value": p_value,
-        "probability_of_practical_gain": float(np.mean(usable > measure.practical)) if np.isfinite(low) else np.nan,
-        "note": note,
-    }
+    return {**row, "p_value": p_value, "note": note}

@@ -7,7 +7,7 @@ otherwise: a column derived from it, or one filled in after it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from cohort.dictionary import DICTIONARY, KnownAt
 from cohort.errors import CohortError
-from cohort.types import FloatArray, Outcome
+from cohort.types import FloatArray, IntArray, Outcome
 from evaluation.estimate import bootstrap_weights, unsupported
 from evaluation.metrics.auc import AUC
 from evaluation.predictions import HorizonPredictions
@@ -27,7 +27,7 @@ from features.feature_set import Predictors
 FIELD_BEST_AUC = 0.75
 #: A suspect's 2.5 % bound must lie above this.
 _SURELY_INFORMATIVE = 0.60
-_BOOTSTRAPS = 200
+BOOTSTRAPS = 200
 #: Pairs grow with the square of the patients; this many are enough to see a leak.
 _MAX_PATIENTS = 2000
 
@@ -56,13 +56,11 @@ def too_good_predictors(predictors: Predictors, outcome: Outcome, horizons_month
     Looked at are the encoded columns, the patterns of what is missing, and every factor of three or more levels as a whole: a
     column made from the outcome may spread it over levels none of which discriminates alone.
     """
-    rows = np.arange(len(outcome))
-    if len(rows) > _MAX_PATIENTS:
-        rows = np.sort(np.random.default_rng(0).choice(rows, _MAX_PATIENTS, replace=False))
+    rows = patients_looked_at(len(outcome))
     frame, part = predictors.frame.iloc[rows], outcome.subset(rows)
     # A look at all patients, from which nothing is learnt that a model sees.
     encoded = PredictorEncoder(impute=True).fit(frame).transform(frame)
-    weights = bootstrap_weights(len(rows), _BOOTSTRAPS, seed=0)
+    weights = bootstrap_weights(len(rows), BOOTSTRAPS, seed=0)
     findings: list[LeakFinding] = []
     for horizon in horizons_months:
         if unsupported(part, horizon):
@@ -74,6 +72,20 @@ def too_good_predictors(predictors: Predictors, outcome: Outcome, horizons_month
             if auc > max(FIELD_BEST_AUC, _reached_by_chance(part, horizon, len(candidates))) and low > _SURELY_INFORMATIVE:
                 findings.append(LeakFinding(name, horizon, auc, low))
     return findings
+
+
+def patients_looked_at(n_patients: int) -> IntArray:
+    """All rows, or a random part of very many."""
+    rows = np.arange(n_patients)
+    if n_patients <= _MAX_PATIENTS:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, _MAX_PATIENTS, replace=False))
+
+
+def as_risk(values: FloatArray, outcome: Outcome, horizon_months: float) -> HorizonPredictions:
+    """A predictor (n,) judged as if its ranks were risks, all patients in one fold."""
+    ranks = np.asarray(pd.Series(values).rank(pct=True), dtype=np.float64)
+    return HorizonPredictions(horizon_months, horizon_months, outcome, ranks[:, None], np.zeros((len(ranks), 1), dtype=np.int16))
 
 
 def _risk_by_level(frame: pd.DataFrame, outcome: Outcome, horizon: float) -> dict[str, FloatArray]:
@@ -90,19 +102,13 @@ def _risk_by_level(frame: pd.DataFrame, outcome: Outcome, horizon: float) -> dic
 
 def _auc_alone(values: FloatArray, outcome: Outcome, horizon: float, weights: FloatArray) -> tuple[float, float]:
     """AUC of a predictor in its better direction, and the 2.5 % bound; the bootstrap only for a suspect."""
-    ranks = np.asarray(pd.Series(values).rank(pct=True), dtype=np.float64)
-    one_fold = np.zeros((len(values), 1), dtype=np.int16)
-
-    def at(risk: FloatArray) -> HorizonPredictions:
-        return HorizonPredictions(horizon, horizon, outcome, risk[:, None], one_fold)
-
-    whole = np.ones((1, len(values)))
-    auc = float(AUC.compute(at(ranks), whole)[0])
+    at = as_risk(values, outcome, horizon)
+    auc = float(AUC.compute(at, np.ones((1, len(values))))[0])
     if auc < 0.5:
-        ranks, auc = 1 - ranks, 1 - auc
+        at, auc = replace(at, risk=1 - at.risk), 1 - auc
     if auc <= FIELD_BEST_AUC:
         return auc, 0.5
-    return auc, float(np.nanpercentile(AUC.compute(at(ranks), weights), 2.5))
+    return auc, float(np.nanpercentile(AUC.compute(at, weights), 2.5))
 
 
 def _reached_by_chance(outcome: Outcome, horizon: float, n_candidates: int) -> float:
@@ -139,9 +145,7 @@ def check_learns_from_training_only(
 
     def train_and_test(table: pd.DataFrame) -> tuple[Predictors, Predictors]:
         whole = build(table)
-        parts = (whole.frame.iloc[rows] for rows in (split.train, split.test))
-        train, test = (Predictors(whole.feature_set, part, whole.skewed) for part in parts)
-        return train, test
+        return whole.take(split.train), whole.take(split.test)
 
     train, test = train_and_test(frame)
     before = float(fit_and_predict(train, outcome.subset(split.train), test)[0])

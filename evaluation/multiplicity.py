@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from cohort.types import FloatArray
@@ -18,6 +19,14 @@ def adjust(p_values: FloatArray) -> tuple[FloatArray, FloatArray]:
         holm[known] = _holm(p_values[known])
         discovery[known] = stats.false_discovery_control(p_values[known])
     return holm, discovery
+
+
+def holm_within(table: pd.DataFrame, families: list[str]) -> FloatArray:
+    """(m,) Holm's correction of a table's ``p_value``, within each combination of the columns ``families``."""
+    p_value, corrected = table["p_value"].to_numpy(dtype=np.float64), np.full(len(table), np.nan)
+    for rows in table.groupby(families).indices.values():
+        corrected[rows] = adjust(p_value[rows])[0]
+    return corrected
 
 
 def _holm(p_values: FloatArray) -> FloatArray:
